@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import type { IpAddress } from '../net/ip.ts'
+import type { Transport } from '../net/packet.ts'
+
+/** How sure we are that the source address is not forged. */
+export type Proof = 'none' | 'echo' | 'handshake'
+
+/** The levels from weakest to strongest; an aggregate keeps the index of the best one seen. */
+export const PROOF_LEVELS: readonly Proof[] = ['none', 'echo', 'handshake']
+
+/** `passive`: we only listened. `responsive`: the node answers SIP probes. */
+export type CollectedMethod = 'passive' | 'responsive'
+
+/** One SIP message seen from a bad actor. Null means that the message did not have it. */
+export interface BadActorEvent {
+  /** Seen by this node itself. (Other origins arrive with peer-to-peer.) */
+  readonly origin: 'observed'
+  /** UUIDv7 (RFC 9562 §5.7), so ids sort by time. */
+  readonly eventUuid: string
+  /** `YYYY-MM-DD HH:MM:SS.nnnnnnnnn`, UTC. */
+  readonly timestamp: string
+  readonly collectedMethod: CollectedMethod
+  readonly transport: Transport
+  readonly sourceIp: IpAddress
+  readonly sourcePort: number
+  readonly destinationIp: IpAddress
+  readonly destinationPort: number
+  readonly method: string | null
+  readonly calledNumber: string | null
+  /** The user of the Request-URI where it differs from `calledNumber`: the same call, dialled another way. */
+  readonly requestUser: string | null
+  readonly userAgent: string | null
+  /** The message as received; bytes that are not UTF-8 are kept as `textOfBytes` says. */
+  readonly sipMessage: string
+  readonly createdByNodeId: string
+  readonly proof: Proof
+  /** Why the message could not be read as SIP, as `code at byte N`; null for a sound one. */
+  readonly fault: string | null
+}
+
+/** What stands in rows, logs and answers for a method, number or agent that was not there. */
+export const NOT_FOUND = 'NOT_FOUND'

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import { endpointText } from '../net/ip.ts'
+import { type BadActorEvent, NOT_FOUND } from './event.ts'
+
+export type JsonProfile = 'seed' | 'tpot'
+
+/** The version that outputs name as `app_version`, and the constant `app_name`. */
+export interface Application {
+  readonly name: string
+  readonly version: string
+}
+
+/**
+ * The published shape of an event: one flat object of strings. The first thirteen keys, their names and their order
+ * are an interface that other programs parse; ours follow. Profile `tpot` writes addresses with their ports, the way
+ * the T-Pot platform reads them.
+ */
+export function eventJson(event: BadActorEvent, application: Application, profile: JsonProfile): string {
+  const withPort = profile === 'tpot'
+  return JSON.stringify({
+    app_name: application.name,
+    app_version: application.version,
+    event_timestamp: event.timestamp,
+    event_uuid: event.eventUuid,
+    created_by_node_id: event.createdByNodeId,
+    collected_method: event.collectedMethod,
+    transport_type: event.transport,
+    source_ip: withPort ? endpointText(event.sourceIp, event.sourcePort) : event.sourceIp,
+    destination_ip: withPort ? endpointText(event.destinationIp, event.destinationPort) : event.destinationIp,
+    called_number: event.calledNumber ?? NOT_FOUND,
+    sip_method: event.method ?? NOT_FOUND,
+    sip_user_agent: event.userAgent ?? NOT_FOUND,
+    sip_message: event.sipMessage,
+    source_port: String(event.sourcePort),
+    destination_port: String(event.destinationPort),
+    proof: event.proof,
+    request_user: event.requestUser ?? NOT_FOUND,
+    fault: event.fault ?? '',
+  })
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import { BlockList, isIP, isIPv4, SocketAddress } from 'node:net'
+
+/** An IPv4 or IPv6 address in its one canonical spelling (RFC 5952), without zone, IPv4-mapped written as IPv4. */
+export type IpAddress = string & { readonly __brand: 'IpAddress' }
+
+/**
+ * The canonical spelling of an address in any spelling, or null when `text` is not an address. `2001:DB8::0:1` gives
+ * `2001:db8::1`, `::ffff:192.0.2.1` gives `192.0.2.1`, a zone (`fe80::1%eth0`) is left out.
+ */
+export function parseIp(text: string): IpAddress | null {
+  const zone = text.indexOf('%')
+  const bare = zone === -1 ? text : text.slice(0, zone)
+  switch (isIP(bare)) {
+    case 4:
+      return bare as IpAddress // node:net accepts only the canonical dotted form
+    case 6: {
+      const canonical = new SocketAddress({ address: bare, family: 'ipv6' }).address
+      const mapped = canonical.startsWith('::ffff:') ? canonical.slice(7) : ''
+      return (isIPv4(mapped) ? mapped : canonical) as IpAddress
+    }
+    default:
+      return null
+  }
+}
+
+export function isIpv4(address: IpAddress): boolean {
+  return !address.includes(':')
+}
+
+/** `192.0.2.1:5060` or `[2001:db8::1]:5060`. */
+export function endpointText(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+/** Reads `192.0.2.1:5060`, `[::1]:5060` or `host:5060`; null when it is none of these or the port is above 65535. */
+export function parseEndpoint(text: string): { host: string; port: number } | null {
+  const match = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([\w.-]+)):(\d{1,5})$/.exec(text)
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  if (host === undefined || port > 65535) return null
+  if (match?.[1] !== undefined && isIP(host.replace(/%.*/, '')) !== 6) return null
+  return { host, port }
+}
+
+// Special-purpose registries of RFC 6890 and RFC 5771, as far as nothing on the public Internet can be there.
+const BOGONS_V4 = [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 4],
+  ['240.0.0.0', 4],
+] as const
+const BOGONS_V6 = [
+  ['::', 128],
+  ['::1', 128],
+  ['::ffff:0:0', 96],
+  ['fc00::', 7],
+  ['fe80::', 10],
+  ['ff00::', 8],
+  ['2001:db8::', 32],
+] as const
+
+/**
+ * A predicate: can this address not be a host on the public Internet? `publicRanges` (`192.0.2.0/24`) are taken as
+ * public all the same, for a laboratory. Throws a RangeError for a range that is not one.
+ */
+export function createBogonCheck(publicRanges: readonly string[] = []): (address: IpAddress) => boolean {
+  const bogons = new BlockList()
+  for (const [network, bits] of BOGONS_V4) bogons.addSubnet(network, bits, 'ipv4')
+  for (const [network, bits] of BOGONS_V6) bogons.addSubnet(network, bits, 'ipv6')
+  const publics = new BlockList()
+  for (const range of publicRanges) {
+    const [network = '', bits = ''] = range.split('/')
+    const family = isIP(network)
+    if (family === 0 || !/^\d{1,3}$/.test(bits)) throw new RangeError(`not a range: ${range}`)
+    publics.addSubnet(network, Number(bits), family === 4 ? 'ipv4' : 'ipv6')
+  }
+  return (address) => {
+    const family = isIpv4(address) ? 'ipv4' : 'ipv6'
+    return bogons.check(address, family) && !publics.check(address, family)
+  }
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import type { IpAddress } from './ip.ts'
+
+export type Transport = 'UDP' | 'TCP' | 'TLS'
+
+/** One SIP message, or what came in its place, with what the socket says of where it came from. */
+export interface Packet {
+  readonly transport: Transport
+  readonly sourceIp: IpAddress
+  readonly sourcePort: number
+  readonly destinationIp: IpAddress
+  readonly destinationPort: number
+  /** Owned by the receiver of the packet: nobody writes to these bytes again. */
+  readonly bytes: Uint8Array
+  /** False when a stream ended, or a limit was reached, before the message was whole. */
+  readonly complete: boolean
+  /** Sends bytes back to where the packet came from. Says whether they were handed to the socket. */
+  reply(bytes: Uint8Array): boolean
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import { escaped } from './escape.ts'
+
+/**
+ * Diagnostics for the operator, one line each. Events of bad actors are not diagnostics: they have a schema and go
+ * to the store and the sinks.
+ */
+export interface Log {
+  /** Printed always: what could not be done, and what happens next. */
+  warn(text: string): void
+  /** Printed always: the few lines that people look for at start and stop. */
+  notice(text: string): void
+  /** Printed with `-v` or `-d`. */
+  info(text: string): void
+  /** Printed with `-d`. */
+  debug(text: string): void
+}
+
+export type LogLevel = 'notice' | 'info' | 'debug'
+
+/**
+ * A log that hands finished lines to `write` (stderr in the daemon). Control characters in a line are escaped, since
+ * a line may quote what an attacker sent.
+ */
+export function createLog(level: LogLevel, write: (line: string) => void): Log {
+  const print = (text: string) => write(`${escaped(text)}\n`)
+  const never = () => {}
+  return {
+    warn: print,
+    notice: print,
+    info: level === 'notice' ? never : print,
+    debug: level === 'debug' ? print : never,
+  }
+}
+
+/**
+ * Tells of something that keeps happening at a humane rate: the first time at once, then at most one line every
+ * `everyMs` with how often it happened since. `now` is a clock in milliseconds.
+ */
+export function createRepeatedNotice(print: (text: string) => void, everyMs: number, now: () => number) {
+  let printedAtMs = Number.NEGATIVE_INFINITY
+  let unprinted = 0
+  return (text: string): void => {
+    unprinted++
+    if (now() - printedAtMs < everyMs) return
+    print(unprinted > 1 ? `${text} (${unprinted} times since the last such line)` : text)
+    printedAtMs = now()
+    unprinted = 0
+  }
+}

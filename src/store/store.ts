@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import type { BadActorEvent, Proof } from '../event/event.ts'
+import type { IpAddress } from '../net/ip.ts'
+
+/** The writing side: one batch at a time, in the order given. */
+export interface EventWriter {
+  /**
+   * Resolves when the whole batch is committed and a reader opened later sees it; rejects when none of it is. One
+   * call at a time: the next one only after the last has settled.
+   */
+  append(batch: readonly BadActorEvent[]): Promise<void>
+  /** Checkpoints and closes; resolves when the file is at rest. */
+  close(): Promise<void>
+}
+
+/** What is known of one bad actor, kept with the rows so that no question has to scan them. */
+export interface BadActor {
+  readonly ipAddress: string
+  readonly seenFirst: string
+  readonly seenLast: string
+  readonly seenCount: number
+  readonly bestProof: Proof
+}
+
+/** What is known of one called number, as dialled. */
+export interface CalledNumber {
+  readonly calledNumber: string
+  readonly seenFirst: string
+  readonly seenLast: string
+  readonly seenCount: number
+}
+
+/** One row of `honey` as a reader gives it. */
+export interface StoredEvent {
+  readonly honeyId: number
+  readonly timestamp: string
+  readonly eventUuid: string
+  readonly collectedMethod: string
+  readonly transport: string
+  readonly sourceIp: string
+  readonly sourcePort: number | null
+  readonly destinationIp: string | null
+  readonly destinationPort: number | null
+  readonly method: string
+  readonly calledNumber: string
+  readonly requestUser: string | null
+  readonly userAgent: string
+  readonly sipMessage: string
+  readonly createdByNodeId: string
+  readonly proof: string
+  readonly fault: string | null
+}
+
+export interface Tally {
+  readonly value: string
+  readonly seenCount: number
+}
+
+/** Counts over the newest events of one bad actor or number; `examined` says how many that were (at most 1,000). */
+export interface Profile {
+  readonly examined: number
+  readonly methods: readonly Tally[]
+  readonly userAgents: readonly Tally[]
+  /** Called numbers of a bad actor; bad actors of a number. */
+  readonly counterparts: readonly Tally[]
+}
+
+/** Where a page starts: behind the row with this time and key. */
+export interface Position {
+  readonly seenLast: string
+  readonly key: string
+}
+
+export interface ListQuery {
+  /** By the time last seen. */
+  readonly order: 'newest' | 'oldest'
+  /** Only what was last seen at or after this time (`YYYY-MM-DD HH:MM:SS…`, UTC). */
+  readonly since?: string
+  readonly after?: Position
+  /** Absent: all of them. */
+  readonly limit?: number
+  /** Bad actors only: at least this well proven. */
+  readonly minProof?: Proof
+}
+
+export interface EventQuery {
+  readonly ip?: IpAddress
+  readonly number?: string
+  readonly method?: string
+  readonly since?: string
+  /** Only events with a smaller honeyId: the next page. */
+  readonly before?: number
+  readonly limit: number
+}
+
+/** One consistent view for a list, however long its reader takes; closed by whoever opened it. */
+export interface Snapshot {
+  badActors(query: ListQuery): IterableIterator<BadActor>
+  calledNumbers(query: ListQuery): IterableIterator<CalledNumber>
+  totals(): Totals
+  close(): void
+}
+
+export interface Totals {
+  readonly badActors: number
+  readonly calledNumbers: number
+}
+
+/** The reading side. Sees every committed event; never waits for the writer; never scans events for a count. */
+export interface EventReader {
+  badActor(ip: IpAddress): BadActor | null
+  /** Exactly this dialled string. */
+  calledNumber(number: string): CalledNumber | null
+  badActorProfile(ip: IpAddress): Profile
+  calledNumberProfile(number: string): Profile
+  /** Newest first, at most `limit`. */
+  events(query: EventQuery): StoredEvent[]
+  totals(): Totals
+  /** Changes with every commit; for ETags. */
+  version(): string
+  /** A view of its own for one long list. */
+  snapshot(): Snapshot
+  close(): void
+}
