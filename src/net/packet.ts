@@ -12,9 +12,9 @@ export interface Packet {
   readonly destinationIp: IpAddress
   readonly destinationPort: number
   /** Owned by the receiver of the packet: nobody writes to these bytes again. */
-  readonly bytes: Uint8Array
+  readonly bytes: Buffer
   /** False when a stream ended, or a limit was reached, before the message was whole. */
   readonly complete: boolean
   /** Sends bytes back to where the packet came from. Says whether they were handed to the socket. */
-  reply(bytes: Uint8Array): boolean
+  reply(bytes: Buffer): boolean
 }

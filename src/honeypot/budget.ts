@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import { type IpAddress, isIpv4 } from '../net/ip.ts'
+
+/*
+ * A UDP source can be forged, so every reply may hit a bystander. What one source network (/32, or /64 for IPv6) gets
+ * is bounded: over any 10 s at most the bytes it sent plus 600, and at most 50 replies a second with bursts of 100.
+ *
+ * Each reply answers one request, so only the bytes by which it is longer have to be paid for. They come out of a
+ * bucket that holds 400 and fills at 20 a second: 400 + 10 × 20 = 600 in any 10 s, however the windows are laid.
+ *
+ * The table has a fixed size. A source whose places are all taken by others that were active within the last 10 s gets
+ * no reply: forgetting somebody's account instead would let a forger reset it.
+ */
+const EXCESS_BYTES = 400
+const EXCESS_BYTES_PER_S = 20
+const REPLIES = 100
+const REPLIES_PER_S = 50
+const QUIET_MS = 10_000
+const SLOTS = 16_384 // a power of two; 16,384 sources active at once are far beyond what one node answers
+const PLACES = 8
+
+// RFC 3261 requests of scanners have about 350 bytes; a reply may have half as much again, or as the request at hand.
+const TYPICAL_REQUEST_BYTES = 350
+const MOST_TIMES_REQUEST = 1.5
+
+export type Verdict = 'send' | 'too-many-replies' | 'too-many-bytes' | 'table-full'
+
+export interface ReplyBudget {
+  /** Whether a reply of `replyBytes` to a request of `requestBytes` may go out; charged when it may. */
+  charge(source: IpAddress, requestBytes: number, replyBytes: number): Verdict
+}
+
+/** `steadyMs` is a clock that never goes back. */
+export function createReplyBudget(steadyMs: () => number): ReplyBudget {
+  const keys: (string | null)[] = new Array(SLOTS).fill(null)
+  const excess = new Float64Array(SLOTS)
+  const replies = new Float64Array(SLOTS)
+  const filledAtMs = new Float64Array(SLOTS)
+
+  /** The slot of this source, its buckets filled up to now; -1 when there is none to have. */
+  function slotOf(source: string, nowMs: number): number {
+    const first = hash(source)
+    let free = -1
+    for (let place = 0; place < PLACES; place++) {
+      const slot = (first + place) & (SLOTS - 1)
+      if (keys[slot] === source) return slot
+      const idle = keys[slot] === null || nowMs - (filledAtMs[slot] ?? 0) > QUIET_MS
+      if (free === -1 && idle) free = slot
+    }
+    if (free === -1) return -1
+    // Its bucket starts full. That keeps the bound: no 10 s window holds both this and what was sent before the pause.
+    keys[free] = source
+    excess[free] = EXCESS_BYTES
+    replies[free] = REPLIES
+    filledAtMs[free] = nowMs
+    return free
+  }
+
+  return {
+    charge(source, requestBytes, replyBytes) {
+      if (replyBytes > Math.max(requestBytes, TYPICAL_REQUEST_BYTES) * MOST_TIMES_REQUEST) return 'too-many-bytes'
+      const nowMs = steadyMs()
+      const slot = slotOf(networkOf(source), nowMs)
+      if (slot === -1) return 'table-full'
+      const elapsedS = (nowMs - (filledAtMs[slot] ?? nowMs)) / 1000
+      const bytesLeft = Math.min(EXCESS_BYTES, (excess[slot] ?? 0) + elapsedS * EXCESS_BYTES_PER_S)
+      const repliesLeft = Math.min(REPLIES, (replies[slot] ?? 0) + elapsedS * REPLIES_PER_S)
+      filledAtMs[slot] = nowMs
+      const cost = Math.max(0, replyBytes - requestBytes)
+      const verdict = repliesLeft < 1 ? 'too-many-replies' : cost > bytesLeft ? 'too-many-bytes' : 'send'
+      excess[slot] = verdict === 'send' ? bytesLeft - cost : bytesLeft
+      replies[slot] = verdict === 'send' ? repliesLeft - 1 : repliesLeft
+      return verdict
+    },
+  }
+}
+
+/** The address for IPv4; the /64 for IPv6, since one customer usually has that many addresses. */
+export function networkOf(address: IpAddress): string {
+  if (isIpv4(address)) return address
+  const [before = '', after] = address.split('::')
+  const groups = before === '' ? [] : before.split(':')
+  if (after !== undefined) {
+    const tail = after === '' ? 0 : after.split(':').length
+    for (let missing = 8 - groups.length - tail; missing > 0 && groups.length < 4; missing--) groups.push('0')
+    if (groups.length < 4) groups.push(...after.split(':').slice(0, 4 - groups.length))
+  }
+  return groups.slice(0, 4).join(':')
+}
+
+/** FNV-1a. */
+function hash(text: string): number {
+  let value = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193)
+  return value >>> 0
+}

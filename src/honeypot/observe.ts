@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import type { BadActorEvent, CollectedMethod, Proof } from '../event/event.ts'
+import { textOfBytes, textOfLatin1 } from '../event/text.ts'
+import type { Packet } from '../net/packet.ts'
+import { headerValue, type KeepAlive, type ParsedPacket, type SipRequest } from '../sip/message.ts'
+import { addressUri, calledNumber } from '../sip/uri.ts'
+
+export interface ObserverOptions {
+  readonly nodeId: string
+  readonly collectedMethod: CollectedMethod
+  readonly newEventUuid: () => string
+  /** The time now, as rows have it. */
+  readonly timestamp: () => string
+}
+
+/** Makes the function that turns a packet and what was read of it into an event; every packet is evidence. */
+export function createObserver({ nodeId, collectedMethod, newEventUuid, timestamp }: ObserverOptions) {
+  return (packet: Packet, parsed: Exclude<ParsedPacket, KeepAlive>): BadActorEvent => {
+    const message = parsed.kind === 'fault' ? parsed.message : parsed
+    const request = message?.kind === 'request' ? message : null
+    const agent = message === null ? null : headerValue(message, 'user-agent')
+    return {
+      origin: 'observed',
+      eventUuid: newEventUuid(),
+      timestamp: timestamp(),
+      collectedMethod,
+      transport: packet.transport,
+      sourceIp: packet.sourceIp,
+      sourcePort: packet.sourcePort,
+      destinationIp: packet.destinationIp,
+      destinationPort: packet.destinationPort,
+      method: request === null ? null : textOfLatin1(request.method),
+      ...dialled(request),
+      userAgent: agent === null || agent === '' ? null : textOfLatin1(agent),
+      sipMessage: textOfBytes(packet.bytes),
+      createdByNodeId: nodeId,
+      proof: proofOf(packet),
+      fault: faultText(packet, parsed),
+    }
+  }
+}
+
+/**
+ * What was dialled: the user of To, or of the Request-URI when To has none. Where the two differ the Request-URI's is
+ * kept beside it: some scanners vary only that one.
+ */
+function dialled(request: SipRequest | null): Pick<BadActorEvent, 'calledNumber' | 'requestUser'> {
+  if (request === null) return { calledNumber: null, requestUser: null }
+  const to = headerValue(request, 'to')
+  const toUri = to === null ? null : addressUri(to)
+  const toUser = toUri === null ? null : calledNumber(toUri)
+  const requestUser = calledNumber(request.requestUri)
+  const called = toUser ?? requestUser
+  return {
+    calledNumber: called === null ? null : textOfLatin1(called),
+    requestUser: requestUser === null || requestUser === called ? null : textOfLatin1(requestUser),
+  }
+}
+
+/** A finished TCP or TLS handshake took an answer from the source address; a datagram proves nothing. */
+function proofOf(packet: Packet): Proof {
+  return packet.transport === 'UDP' ? 'none' : 'handshake'
+}
+
+function faultText(packet: Packet, parsed: ParsedPacket): string | null {
+  if (parsed.kind === 'fault') return `${parsed.code} at byte ${parsed.offset}: ${parsed.detail}`
+  return packet.complete ? null : `truncated at byte ${packet.bytes.length}: the stream ended or the body was too long`
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import { quotedEnd } from './uri.ts'
+
+/**
+ * The elements of a comma-separated header value (RFC 3261 §7.3.1), trimmed; commas in quoted strings and angle
+ * brackets do not separate. A quote or bracket that never ends takes the rest.
+ */
+export function listElements(value: string): string[] {
+  const elements: string[] = []
+  let from = 0
+  for (let at = 0; at < value.length; at++) {
+    const character = value[at]
+    if (character === '"' || character === '<') {
+      const end = character === '"' ? quotedEnd(value, at) : value.indexOf('>', at) + 1
+      at = end <= 0 ? value.length : end - 1
+    } else if (character === ',') {
+      elements.push(value.slice(from, at).trim())
+      from = at + 1
+    }
+  }
+  elements.push(value.slice(from).trim())
+  return elements.filter((element) => element !== '')
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import { type HeaderName, headerName } from './header-name.ts'
+import {
+  type FaultCode,
+  header,
+  headerValue,
+  headerValues,
+  type OtherProtocol,
+  type ParsedPacket,
+  type SipFault,
+  type SipRequest,
+  type SipResponse,
+} from './message.ts'
+import { addressUri } from './uri.ts'
+import { parseVia } from './via.ts'
+
+/*
+ * One pass over the bytes finds the lines and where each header's name and value are; nothing is copied until it is
+ * asked for, and nothing is looked at twice in a way that depends on the input. So the cost is linear whatever comes,
+ * and a packet that is not SIP costs less than one that is.
+ *
+ * The parser is tolerant: it is there to keep evidence. A message is sound when a reply could be built from it and
+ * means one thing only; everything else is a fault that carries what could be read.
+ */
+
+const MAX_CSEQ = 2 ** 31 - 1 // RFC 3261 §8.1.1.5
+const REQUIRED = ['via', 'from', 'to', 'call-id', 'cseq'] as const // RFC 3261 §8.1.1, less Max-Forwards: many leave it out
+const SINGLE = ['from', 'to', 'call-id', 'cseq', 'content-length'] as const // RFC 3261 §7.3: not a list, so at most once
+
+/** Reads one datagram, or one message that a framer cut out of a stream. Never throws; linear in `bytes.length`. */
+export function parseMessage(bytes: Buffer): ParsedPacket {
+  if (isKeepAlive(bytes)) return { kind: 'keep-alive' }
+  const start = leadingLineBreaks(bytes)
+  const head = headText(bytes, start)
+  const lineEnd = head.indexOf('\n', start)
+  const startLine = head.slice(start, lineEnd === -1 ? head.length : trimCr(head, lineEnd))
+  const looksLike = startLine.length > 0 ? otherProtocol(bytes, start, startLine) : 'binary'
+  if (looksLike !== null) return notSip(start, looksLike)
+
+  const block = readHeaders(head, lineEnd === -1 ? head.length : lineEnd + 1)
+  const message = readStartLine(startLine, block, bytes.length)
+  if (message === null) {
+    return fault('bad-start-line', start, 'neither a request line nor a status line', null)
+  }
+  return firstFault(message, block.badLineAt, startLine, start, bytes.length) ?? message
+}
+
+/** RFC 3261 §7.5 and RFC 5626 §3.5.1; some phones send zero bytes instead. */
+function isKeepAlive(bytes: Buffer): boolean {
+  if (bytes.length === 0) return true
+  const first = bytes[0]
+  if (first === 0) return bytes.length <= 4 && bytes.every((byte) => byte === 0)
+  return (first === 0x0d || first === 0x0a) && leadingLineBreaks(bytes) === bytes.length
+}
+
+/** RFC 3261 §7.5: line breaks before the start line are ignored. */
+function leadingLineBreaks(bytes: Buffer): number {
+  let at = 0
+  while (at < bytes.length && (bytes[at] === 0x0d || bytes[at] === 0x0a)) at++
+  return at
+}
+
+/** One character a byte, up to the first empty line; all of it when there is none. */
+function headText(bytes: Buffer, start: number): string {
+  const end = bytes.indexOf('\r\n\r\n', start, 'latin1')
+  return bytes.toString('latin1', 0, end === -1 ? bytes.length : end + 4)
+}
+
+function trimCr(head: string, lineFeed: number): number {
+  return lineFeed > 0 && head.charCodeAt(lineFeed - 1) === 0x0d ? lineFeed - 1 : lineFeed
+}
+
+/** Null when it may be SIP. */
+function otherProtocol(bytes: Buffer, start: number, startLine: string): OtherProtocol | null {
+  if (startLine.startsWith('SIP/') || / SIP\/\S*[ \t]*$/i.test(startLine.slice(-64))) return null
+  if (bytes[start] === 0x16 && bytes[start + 1] === 0x03) return 'tls' // a handshake record, RFC 8446 §5.1
+  if (startLine.startsWith('SSH-')) return 'ssh'
+  if (startLine.startsWith('HTTP/') || / HTTP\/\d/.test(startLine.slice(-16))) return 'http'
+  if (startLine.startsWith('RTSP/') || / RTSP\/\d/.test(startLine.slice(-16))) return 'rtsp'
+  return /[^\t\x20-\x7e]/.test(startLine.slice(0, 256)) ? 'binary' : 'text'
+}
+
+function notSip(offset: number, looksLike: OtherProtocol): SipFault {
+  return { kind: 'fault', code: 'not-sip', offset, detail: `looks like ${looksLike}`, status: 400, message: null }
+}
+
+interface ReadHeaders {
+  readonly head: string
+  readonly spans: number[]
+  readonly names: (HeaderName | null)[]
+  /** Where the empty line ends, or the block. */
+  readonly bodyStart: number
+  /** Offset of the first line that is no header, or -1. */
+  readonly badLineAt: number
+}
+
+function readHeaders(head: string, from: number): ReadHeaders {
+  const spans: number[] = []
+  const names: (HeaderName | null)[] = []
+  let badLineAt = -1
+  let at = from
+  while (at < head.length) {
+    const lineFeed = head.indexOf('\n', at)
+    const end = lineFeed === -1 ? head.length : trimCr(head, lineFeed)
+    const next = lineFeed === -1 ? head.length : lineFeed + 1
+    if (end === at) return { head: head.slice(0, next), spans, names, bodyStart: next, badLineAt }
+    const first = head.charCodeAt(at)
+    if (first === 0x20 || first === 0x09) {
+      // A folded line makes the value before it longer (RFC 3261 §7.3.1); before any header it is no header.
+      if (spans.length > 0) spans[spans.length - 1] = trimEnd(head, end, spans[spans.length - 2] ?? at)
+      else if (badLineAt === -1) badLineAt = at
+    } else {
+      const colon = head.indexOf(':', at)
+      if (colon > at && colon < end) {
+        const nameEnd = trimEnd(head, colon, at)
+        const valueStart = trimStart(head, colon + 1, end)
+        spans.push(at, nameEnd, valueStart, trimEnd(head, end, valueStart))
+        names.push(headerName(head, at, nameEnd))
+      } else if (badLineAt === -1) badLineAt = at
+    }
+    at = next
+  }
+  return { head, spans, names, bodyStart: head.length, badLineAt }
+}
+
+function trimStart(head: string, start: number, end: number): number {
+  let at = start
+  while (at < end && (head.charCodeAt(at) === 0x20 || head.charCodeAt(at) === 0x09)) at++
+  return at
+}
+
+function trimEnd(head: string, end: number, start: number): number {
+  let at = end
+  while (at > start && (head.charCodeAt(at - 1) === 0x20 || head.charCodeAt(at - 1) === 0x09)) at--
+  return at
+}
+
+function readStartLine(line: string, block: ReadHeaders, length: number): SipRequest | SipResponse | null {
+  const { head, spans, names, bodyStart } = block
+  const body = { bodyStart, bodyEnd: length }
+  if (line.startsWith('SIP/')) {
+    const match = /^SIP\/\d+\.\d+ +(\d{3})(?: +(.*))?$/.exec(line)
+    return match === null
+      ? null
+      : { kind: 'response', status: Number(match[1]), reasonPhrase: match[2] ?? '', head, spans, names, ...body }
+  }
+  const space = line.indexOf(' ')
+  const version = line.lastIndexOf(' SIP/')
+  const lastSpace = version === -1 ? line.trimEnd().lastIndexOf(' ') : version
+  if (space <= 0) return null
+  const requestUri = lastSpace > space ? line.slice(space + 1, lastSpace) : ''
+  return { kind: 'request', method: line.slice(0, space), requestUri, head, spans, names, ...body }
+}
+
+function fault(
+  code: FaultCode,
+  offset: number,
+  detail: string,
+  message: SipRequest | SipResponse | null,
+  status: 400 | 505 = 400,
+): SipFault {
+  return { kind: 'fault', code, offset, detail, status, message }
+}
+
+/** The first reason why this message cannot be taken at its word, or null; shortens its body to Content-Length. */
+function firstFault(
+  message: SipRequest | SipResponse,
+  badLineAt: number,
+  startLine: string,
+  start: number,
+  length: number,
+): SipFault | null {
+  if (message.kind === 'request') {
+    const version = /SIP\/\S*$/i.exec(startLine.slice(-64).trimEnd())?.[0]
+    if (version !== undefined && !/^SIP\/2\.0$/i.test(version)) {
+      // RFC 3261 §7.1: the version is compared without case; §21.5.6 has the answer to another one.
+      return fault('bad-version', start, 'the version is not SIP/2.0', message, 505)
+    }
+    // RFC 3261 §7.1: single spaces only, no white space in the URI (RFC 4475 §3.1.2.8 and §3.1.2.9).
+    if (!/^[A-Za-z0-9.!%*_+`'~-]+ [^\s]+ SIP\/2\.0$/i.test(startLine)) {
+      return fault('bad-start-line', start, 'the request line is not METHOD SP Request-URI SP SIP/2.0', message)
+    }
+    if (message.requestUri.startsWith('<')) {
+      return fault('bad-start-line', start, 'the Request-URI stands in angle brackets', message) // RFC 4475 §3.1.2.7
+    }
+  }
+  if (badLineAt !== -1) return fault('bad-header', badLineAt, 'a line has no colon', message)
+  for (const name of SINGLE) {
+    const index = message.names.indexOf(name)
+    const again = index === -1 ? -1 : message.names.indexOf(name, index + 1)
+    if (again !== -1) return fault('duplicate-header', message.spans[again * 4] ?? 0, `${name} comes twice`, message)
+  }
+  for (const name of REQUIRED) {
+    if (!message.names.includes(name)) {
+      return fault('missing-header', message.head.length, `there is no ${name}`, message)
+    }
+  }
+  return cseqFault(message) ?? addressFault(message) ?? viaFault(message) ?? contentLengthFault(message, length)
+}
+
+/** `CSeq: 4711 INVITE`, with the method of the request (RFC 3261 §8.1.1.5). */
+function cseqFault(message: SipRequest | SipResponse): SipFault | null {
+  const cseq = header(message, 'cseq')
+  const match = /^(\d{1,10})[ \t]+([^ \t]+)$/.exec(cseq?.value ?? '')
+  const offset = cseq?.offset ?? 0
+  if (match === null || Number(match[1]) > MAX_CSEQ) return fault('bad-cseq', offset, 'CSeq is not NUMBER METHOD', message)
+  if (message.kind === 'request' && match[2] !== message.method) {
+    return fault('bad-cseq', offset, 'CSeq names another method', message)
+  }
+  return null
+}
+
+function addressFault(message: SipRequest | SipResponse): SipFault | null {
+  for (const name of ['from', 'to'] as const) {
+    const address = header(message, name)
+    if (address !== null && addressUri(address.value) === null) {
+      return fault('bad-address', address.offset, `a quoted string or bracket in ${name} never ends`, message)
+    }
+  }
+  return null
+}
+
+function viaFault(message: SipRequest | SipResponse): SipFault | null {
+  const via = header(message, 'via')
+  if (via === null || parseVia(via.value) !== null) return null
+  return fault('bad-via', via.offset, 'the topmost Via is not SIP/2.0/TRANSPORT sent-by', message)
+}
+
+/** RFC 3261 §18.3: too short a datagram is an error; bytes behind the body are not part of it. */
+function contentLengthFault(message: SipRequest | SipResponse, length: number): SipFault | null {
+  const value = headerValue(message, 'content-length')
+  if (value === null) return null
+  const offset = header(message, 'content-length')?.offset ?? 0
+  if (!/^\d{1,9}$/.test(value)) return fault('bad-content-length', offset, 'Content-Length is not a number', message)
+  const bodyEnd = message.bodyStart + Number(value)
+  if (bodyEnd > length) return fault('bad-content-length', offset, 'the body is shorter than Content-Length', message)
+  Object.assign(message, { bodyEnd })
+  return null
+}
+
+/** Whether a reply can be built at all: RFC 3261 §8.2.6 copies these from the request. */
+export function isAnswerable(request: SipRequest): boolean {
+  return (['via', 'call-id', 'cseq', 'from', 'to'] as const).every((name) => headerValues(request, name).length > 0)
+}
