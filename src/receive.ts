@@ -20,7 +20,13 @@ export interface ReceiverParts {
 }
 
 /** The whole life of a packet: parse, observe, respond, publish; the reply goes out when the event is stored. */
-export function createReceiver({ observe, respond, publish, counters, onBug }: ReceiverParts): (packet: Packet) => void {
+export function createReceiver({
+  observe,
+  respond,
+  publish,
+  counters,
+  onBug,
+}: ReceiverParts): (packet: Packet) => void {
   return (packet) => {
     try {
       counters.add('packets_received')

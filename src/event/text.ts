@@ -61,6 +61,7 @@ function sequenceLength(bytes: Buffer, at: number): number {
   if (lead < 0x80) return 1
   const second = bytes[at + 1] ?? 0
   if (lead === RAW_LEAD && second >= RAW_SECOND_FIRST) return 0
-  const length = lead >= 0xc2 && lead <= 0xdf ? 2 : lead >= 0xe0 && lead <= 0xef ? 3 : lead >= 0xf0 && lead <= 0xf4 ? 4 : 0
+  const length =
+    lead >= 0xc2 && lead <= 0xdf ? 2 : lead >= 0xe0 && lead <= 0xef ? 3 : lead >= 0xf0 && lead <= 0xf4 ? 4 : 0
   return length > 0 && at + length <= bytes.length && isUtf8(bytes.subarray(at, at + length)) ? length : 0
 }

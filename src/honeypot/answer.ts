@@ -39,7 +39,11 @@ const MAX_EXPIRES_S = 3600 // what RFC 3261 §10.2.1.1 takes for a registration 
  * What to answer to a request: the reply in full, and the same without what it may leave out when bytes are scarce.
  * Null for ACK, which is never answered (RFC 3261 §17.1.1.3).
  */
-export function answerFor(request: SipRequest, body: string, at: Standpoint): readonly [full: Reply, bare: Reply] | null {
+export function answerFor(
+  request: SipRequest,
+  body: string,
+  at: Standpoint,
+): readonly [full: Reply, bare: Reply] | null {
   switch (request.method) {
     case 'ACK':
       return null

@@ -29,7 +29,8 @@ export interface ResponderOptions {
 export function createResponder({ secret, budget, isOwnSocket, onSuppressed }: ResponderOptions) {
   return (packet: Packet, parsed: Exclude<ParsedPacket, KeepAlive>): Buffer | null => {
     const request = parsed.kind === 'fault' ? parsed.message : parsed
-    if (request === null || request.kind !== 'request' || request.method === 'ACK' || !isAnswerable(request)) return null
+    if (request === null || request.kind !== 'request' || request.method === 'ACK' || !isAnswerable(request))
+      return null
     if (isForbidden(packet)) {
       onSuppressed('forbidden-source')
       return null
@@ -37,7 +38,9 @@ export function createResponder({ secret, budget, isOwnSocket, onSuppressed }: R
     const toTag = tagFor(request, packet, secret)
     const at: Standpoint = { ...localEnd(packet), toTag }
     const replies =
-      parsed.kind === 'fault' ? [{ status: parsed.status, headers: [], body: null }] : answerFor(request, bodyText(packet, request), at)
+      parsed.kind === 'fault'
+        ? [{ status: parsed.status, headers: [], body: null }]
+        : answerFor(request, bodyText(packet, request), at)
     return replies === null ? null : affordable(packet, request, replies, toTag)
   }
 

@@ -48,7 +48,9 @@ export function openUnixSocketCalls(): UnixSocketCalls {
       const length = Buffer.byteLength(line)
       const bytes = Buffer.alloc(Math.max(length, MIN_BUFFER_BYTES))
       bytes.write(line)
-      return functions.send(socket, bytes, BigInt(length), MSG_DONTWAIT | MSG_NOSIGNAL) === BigInt(length) ? 'sent' : 'gone'
+      return functions.send(socket, bytes, BigInt(length), MSG_DONTWAIT | MSG_NOSIGNAL) === BigInt(length)
+        ? 'sent'
+        : 'gone'
     },
     close(socket) {
       functions.close(socket)

@@ -43,7 +43,10 @@ for (const way of ['direct', 'logger'] as const) {
     socket.send(`<13>sentrypeer[${process.pid}]: Source IP: 192.0.2.1, Method: OPTIONS, Agent: Grüße <1>`)
     await socket.close()
     const line = (await lines.next()).value
-    assert.match(line, /^<13>(\w{3} [ \d]\d \d\d:\d\d:\d\d )?sentrypeer\[\d+\]: Source IP: 192\.0\.2\.1, Method: OPTIONS, Agent: Grüße <1>$/)
+    assert.match(
+      line,
+      /^<13>(\w{3} [ \d]\d \d\d:\d\d:\d\d )?sentrypeer\[\d+\]: Source IP: 192\.0\.2\.1, Method: OPTIONS, Agent: Grüße <1>$/,
+    )
     assert.ok(line.includes(`[${process.pid}]`))
     assert.equal(socket.dropped(), 0)
   })

@@ -21,6 +21,7 @@ export function escaped(text: string): string {
  */
 export function shown(text: string, maxCharacters: number): string {
   const characters = text.length > maxCharacters ? [...text.slice(0, maxCharacters * 2)] : null
-  const cut = characters !== null && characters.length > maxCharacters ? `${characters.slice(0, maxCharacters).join('')}…` : text
+  const cut =
+    characters !== null && characters.length > maxCharacters ? `${characters.slice(0, maxCharacters).join('')}…` : text
   return escaped(cut).replace(/source ip:/gi, (words) => `${words.slice(0, -1)}\\u{3a}`)
 }

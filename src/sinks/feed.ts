@@ -77,7 +77,8 @@ export function createFeed(sink: Sink, log: Log, steadyMs: () => number): SinkFe
     reopen: async () => sink.reopen?.(),
     async stop(withinMs) {
       const deadline = new Promise<'late'>((resolve) => setTimeout(resolve, withinMs, 'late').unref())
-      if ((await Promise.race([running, deadline])) === 'late') log.warn(`${sink.name}: ${queued} events not delivered at stop`)
+      if ((await Promise.race([running, deadline])) === 'late')
+        log.warn(`${sink.name}: ${queued} events not delivered at stop`)
       await Promise.race([sink.stop(), deadline])
     },
   }

@@ -104,7 +104,8 @@ export function createFramer(limits: FramingLimits = FRAMING_LIMITS): Framer {
       return state.at === 'lost'
     }
     searchedTo = 0
-    const length = headEnd - start > limits.maxHeadBytes ? null : contentLength(bytes.toString('latin1', start, headEnd))
+    const length =
+      headEnd - start > limits.maxHeadBytes ? null : contentLength(bytes.toString('latin1', start, headEnd))
     if (length === null) {
       put(bytes.subarray(start))
       state = { at: 'lost' }
@@ -176,7 +177,9 @@ function isOtherProtocol(bytes: Buffer, start: number): boolean {
 
 /** Bytes of body that the header block announces; null when that cannot be known. */
 function contentLength(head: string): number | null {
-  const values = [...head.matchAll(/\r?\n(?:content-length|l)[ \t]*:([^\r\n]*)/gi)].map((match) => (match[1] ?? '').trim())
+  const values = [...head.matchAll(/\r?\n(?:content-length|l)[ \t]*:([^\r\n]*)/gi)].map((match) =>
+    (match[1] ?? '').trim(),
+  )
   if (values.length === 0) return /\r?\n(?:content-type|c)[ \t]*:/i.test(head) ? null : 0
   const [value = ''] = values
   return values.length === 1 && /^\d{1,9}$/.test(value) ? Number(value) : null

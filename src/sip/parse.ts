@@ -204,7 +204,8 @@ function cseqFault(message: SipRequest | SipResponse): SipFault | null {
   const cseq = header(message, 'cseq')
   const match = /^(\d{1,10})[ \t]+([^ \t]+)$/.exec(cseq?.value ?? '')
   const offset = cseq?.offset ?? 0
-  if (match === null || Number(match[1]) > MAX_CSEQ) return fault('bad-cseq', offset, 'CSeq is not NUMBER METHOD', message)
+  if (match === null || Number(match[1]) > MAX_CSEQ)
+    return fault('bad-cseq', offset, 'CSeq is not NUMBER METHOD', message)
   if (message.kind === 'request' && match[2] !== message.method) {
     return fault('bad-cseq', offset, 'CSeq names another method', message)
   }

@@ -50,7 +50,8 @@ export function answerTo(
 function offeredMedia(offer: string): OfferedMedia[] {
   const streams: (OfferedMedia & { maps: Map<string, string> })[] = []
   for (const line of offer.split(/\r?\n/)) {
-    const media = /^m=([A-Za-z0-9]+) \d{1,5}(?:\/\d{1,5})? ([A-Za-z0-9/]+) ([\x21-\x7e]+(?: [\x21-\x7e]+)*)[ \t]*$/.exec(line)
+    const media =
+      /^m=([A-Za-z0-9]+) \d{1,5}(?:\/\d{1,5})? ([A-Za-z0-9/]+) ([\x21-\x7e]+(?: [\x21-\x7e]+)*)[ \t]*$/.exec(line)
     if (media?.[1] !== undefined && media[2] !== undefined && media[3] !== undefined) {
       streams.push({ media: media[1], protocol: media[2], formats: media[3].split(' '), maps: new Map() })
     }

@@ -57,7 +57,7 @@ export interface Tally {
   readonly seenCount: number
 }
 
-/** Counts over the newest events of one bad actor or number; `examined` says how many that were (at most 1,000). */
+/** Counts over the newest events of one bad actor or number; `examined` says how many that were (at most 100). */
 export interface Profile {
   readonly examined: number
   readonly methods: readonly Tally[]
@@ -94,6 +94,16 @@ export interface EventQuery {
   readonly limit: number
 }
 
+export interface EventPage {
+  /** Newest first. */
+  readonly events: readonly StoredEvent[]
+  /**
+   * Where to go on, or null when there is nothing older. A page may hold fewer events than its limit and still go on:
+   * one question looks at a bounded number of rows.
+   */
+  readonly nextBefore: number | null
+}
+
 /** One consistent view for a list, however long its reader takes; closed by whoever opened it. */
 export interface Snapshot {
   badActors(query: ListQuery): IterableIterator<BadActor>
@@ -114,8 +124,7 @@ export interface EventReader {
   calledNumber(number: string): CalledNumber | null
   badActorProfile(ip: IpAddress): Profile
   calledNumberProfile(number: string): Profile
-  /** Newest first, at most `limit`. */
-  events(query: EventQuery): StoredEvent[]
+  events(query: EventQuery): EventPage
   totals(): Totals
   /** Changes with every commit; for ETags. */
   version(): string

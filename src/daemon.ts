@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import { randomBytes, randomUUIDv7 } from 'node:crypto'
+import type { Daemon } from './cli/supervise.ts'
+import { VERSION } from './cli/version.ts'
+import type { Config } from './config/load.ts'
+import { createReplyBudget } from './honeypot/budget.ts'
+import { createObserver } from './honeypot/observe.ts'
+import { createResponder } from './honeypot/respond.ts'
+import { certificatePair } from './listeners/certificate.ts'
+import type { Listener } from './listeners/listener.ts'
+import { openListeners, type Place } from './listeners/open.ts'
+import { endpointText, parseEndpoint } from './net/ip.ts'
+import { createLocalAddresses, type LocalAddresses } from './net/local.ts'
+import { type Clock, createTimestampFormat, systemClock } from './ops/clock.ts'
+import { type Counters, createCounters } from './ops/counters.ts'
+import { reason } from './ops/errors.ts'
+import { createRepeatedNotice, type Log } from './ops/log.ts'
+import { createPublisher, type Publisher } from './publish.ts'
+import { createReceiver } from './receive.ts'
+import type { SinkFeed } from './sinks/feed.ts'
+import { startSinks } from './sinks/start.ts'
+import { openSqliteReader } from './store/sqlite/reader.ts'
+import { openSqliteWriter } from './store/sqlite/writer.ts'
+
+const STORE_STOP_MS = 3_000 // of the 5 s that a stop may take
+const SINK_STOP_MS = 1_000
+const BUG_NOTICE_MS = 60_000
+
+export interface DaemonParts {
+  readonly log: Log
+  readonly clock?: Clock
+}
+
+/** What the parts of a node share while it runs. */
+interface Node {
+  readonly config: Config
+  readonly log: Log
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly local: LocalAddresses
+  /** How to take down what was built, in the order built. */
+  readonly undo: (() => Promise<void>)[]
+}
+
+/**
+ * Builds everything in order: store, sinks, API, sockets last, so that no packet comes before there is a place for it.
+ * What was built before something failed is taken down again. Stopping goes the other way round.
+ */
+export async function startDaemon(config: Config, { log, clock = systemClock() }: DaemonParts): Promise<Daemon> {
+  const local = createLocalAddresses(clock.steadyMs)
+  const node: Node = { config, log, clock, counters: createCounters(), local, undo: [] }
+  try {
+    return await build(node)
+  } catch (error) {
+    await takeDown(node)
+    throw error
+  }
+}
+
+async function build(node: Node): Promise<Daemon> {
+  const { config, log, clock, counters, undo } = node
+  const { core } = config
+  const writer = await openSqliteWriter({ file: core.dbFile, sync: core.dbSync }, log.notice)
+  undo.push(writer.close)
+  log.notice(`SentryPeer node id: ${writer.nodeId}`)
+  log.notice('Starting sentrypeer...')
+
+  const application = { name: 'sentrypeer', version: VERSION }
+  const feeds = await startSinks(config.sinks, { log, application }, clock.steadyMs)
+  undo.push(async () => void (await Promise.all(feeds.map((feed) => feed.stop(SINK_STOP_MS)))))
+  const publisher = createPublisher({ writer, feeds, counters, clock, log })
+  undo.push(() => publisher.stop(STORE_STOP_MS)) // for a start that fails halfway
+
+  const listeners: Listener[] = []
+  if (core.api) await startApi(node, publisher, feeds, listeners)
+  if (!core.sipDisable) await startSip(node, publisher, writer.nodeId, listeners)
+  undo.push(async () => void (await Promise.all(listeners.map((listener) => listener.stop()))))
+  undo.push(() => publisher.stop(STORE_STOP_MS)) // what was accepted is stored and answered before the sockets close
+  undo.push(async () => void (await Promise.all(listeners.map((listener) => listener.stopAccepting()))))
+  undo.push(async () => log.info('Stopping sentrypeer...'))
+  return {
+    failed: writer.failed,
+    async reopen() {
+      await Promise.all(feeds.map((feed) => feed.reopen()))
+      log.info('Opened the logs again')
+    },
+    async stop() {
+      await takeDown(node)
+      log.info('Stopped sentrypeer')
+    },
+  }
+}
+
+async function takeDown({ undo, log }: Node): Promise<void> {
+  for (let step = undo.pop(); step !== undefined; step = undo.pop()) {
+    await step().catch((error) => log.warn(`While stopping: ${reason(error)}`))
+  }
+}
+
+async function startApi(
+  node: Node,
+  publisher: Publisher,
+  feeds: readonly SinkFeed[],
+  listeners: readonly Listener[],
+): Promise<void> {
+  throw new Error('not yet')
+}
+
+async function startSip(node: Node, publisher: Publisher, nodeId: string, listeners: Listener[]): Promise<void> {
+  const { config, log, clock, counters, local } = node
+  const { core } = config
+  log.info('SIP mode enabled...')
+  if (core.responsive) log.info('SIP responsive mode enabled. Will reply to SIP probes...')
+  const timestamp = createTimestampFormat()
+  const observe = createObserver({
+    nodeId,
+    collectedMethod: core.responsive ? 'responsive' : 'passive',
+    newEventUuid: randomUUIDv7,
+    timestamp: () => timestamp(clock.wallMs()),
+  })
+  const respond = createResponder({
+    secret: randomBytes(32).toString('hex'),
+    budget: createReplyBudget(clock.steadyMs),
+    isOwnSocket: (address, port) => listeners.some((listener) => listener.port === port) && local.all().has(address),
+    onSuppressed: (why) => counters.add(SUPPRESSED[why]),
+  })
+  const bug = createRepeatedNotice(log.warn, BUG_NOTICE_MS, clock.steadyMs)
+  const receive = createReceiver({
+    observe,
+    respond: core.responsive ? respond : null,
+    publish: publisher.publish,
+    counters,
+    onBug: (error) =>
+      bug(`A packet made the program fail, please report this: ${error instanceof Error ? error.stack : error}`),
+  })
+
+  const tls = core.tlsDisable ? [] : places(core.tlsListen)
+  const pair =
+    tls.length > 0 ? await certificatePair({ certFile: core.tlsCert, keyFile: core.tlsKey }, log.notice) : null
+  const ipv6Optional = config.origins['sip-listen'] === 'default' && config.origins['tls-listen'] === 'default'
+  const opened = await openListeners(
+    { sip: places(core.sipListen), tls, pair, ipv6Optional },
+    {
+      local,
+      counters,
+      receive,
+      onLeftOut: ({ host, port }) =>
+        log.notice(`Not listening on ${endpointText(host, port)}: this machine has no IPv6`),
+    },
+  )
+  listeners.push(...opened)
+  for (const listener of opened) log.notice(listeningLine(listener))
+}
+
+const SUPPRESSED = {
+  'too-many-replies': 'replies_suppressed_too_many_replies',
+  'too-many-bytes': 'replies_suppressed_too_many_bytes',
+  'table-full': 'replies_suppressed_table_full',
+  'forbidden-source': 'replies_suppressed_forbidden_source',
+} as const
+
+function listeningLine({ transport, address, port, receiveBufferBytes }: Listener): string {
+  const buffer = receiveBufferBytes === null ? '' : ` (receive buffer ${Math.round(receiveBufferBytes / 1024)} KiB)`
+  return `Listening for incoming ${transport} connections... ${endpointText(address, port)}${buffer}`
+}
+
+function places(endpoints: readonly string[]): Place[] {
+  return endpoints.map((endpoint) => parseEndpoint(endpoint) ?? failedCheck(endpoint))
+}
+
+function failedCheck(endpoint: string): never {
+  throw new Error(`configuration let an endpoint through that is none: ${endpoint}`)
+}

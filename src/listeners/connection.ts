@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import type { Socket } from 'node:net'
+import type { IpAddress } from '../net/ip.ts'
+import type { Packet, Transport } from '../net/packet.ts'
+import type { Counters } from '../ops/counters.ts'
+import { createFramer, type Frame } from '../sip/framing.ts'
+import type { ConnectionLimits } from './limits.ts'
+
+const PONG = Buffer.from('\r\n') // RFC 5626 §3.5.1
+const LOST_FRAME_MS = 500 // how long the rest of a message of unknown length may take to arrive
+const MAX_UNSENT_BYTES = 64 * 1024 // a client that does not read gets no more replies
+const LAST_REPLY_MS = 2_000 // how long a connection that we end waits for the commit of its last message
+
+/** Who is at the other end, and where he reached us. */
+export interface Ends {
+  readonly transport: Transport
+  readonly sourceIp: IpAddress
+  readonly sourcePort: number
+  readonly destinationIp: IpAddress
+  readonly destinationPort: number
+}
+
+export interface Connection {
+  /** Ends it; what had come of a message is handed on as evidence. */
+  end(): void
+}
+
+/** Reads one accepted TCP or TLS connection: frames to packets, pings to pongs, deadlines to their end. */
+export function serveConnection(
+  socket: Socket,
+  ends: Ends,
+  limits: ConnectionLimits,
+  counters: Counters,
+  receive: (packet: Packet) => void,
+): Connection {
+  const framer = createFramer()
+  let ended = false
+  let deadline = setTimeout(expire, limits.messageMs)
+  let amidMessage = true // the first message has its deadline from the start
+
+  function setDeadline(ms: number): void {
+    clearTimeout(deadline)
+    deadline = setTimeout(expire, ms)
+  }
+
+  function expire(): void {
+    counters.add(framer.isLost() ? 'connections_lost_frame' : 'connections_timed_out')
+    end()
+  }
+
+  function end(): void {
+    if (ended) return
+    ended = true
+    clearTimeout(deadline)
+    handOn(framer.end())
+    // The replies to what was just handed on wait for their commit; half-closing now would lose them.
+    setTimeout(() => socket.destroySoon(), socket.writable ? LAST_REPLY_MS : 0).unref()
+    socket.pause()
+  }
+
+  function handOn(frames: readonly Frame[]): void {
+    for (const frame of frames) {
+      if (frame.kind === 'message') receive({ ...ends, bytes: frame.bytes, complete: frame.complete, reply })
+      else if (reply(PONG)) counters.add('stream_pings')
+    }
+  }
+
+  function reply(bytes: Buffer): boolean {
+    if (!socket.writable || socket.writableLength > MAX_UNSENT_BYTES) return false
+    socket.write(bytes)
+    return true
+  }
+
+  socket.on('data', (chunk: Buffer) => {
+    if (ended) return
+    const frames = framer.push(chunk)
+    handOn(frames)
+    if (framer.isLost()) return setDeadline(LOST_FRAME_MS)
+    const amid = framer.pendingBytes() > 0
+    const whole = frames.some(({ kind }) => kind === 'message')
+    if (amid && (whole || !amidMessage)) setDeadline(limits.messageMs)
+    else if (!amid && (whole || !amidMessage)) setDeadline(limits.idleMs)
+    amidMessage = amid || (amidMessage && !whole)
+  })
+  socket.on('end', end)
+  socket.on('error', () => counters.add('socket_errors'))
+  socket.on('close', () => {
+    end()
+    socket.destroy()
+  })
+  return { end }
+}

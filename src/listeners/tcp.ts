@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import { createServer, isIPv6, type Server, type Socket } from 'node:net'
+import { type IpAddress, parseIp } from '../net/ip.ts'
+import type { Packet, Transport } from '../net/packet.ts'
+import type { Counters } from '../ops/counters.ts'
+import { type Connection, serveConnection } from './connection.ts'
+import { listenFailure } from './failure.ts'
+import type { ConnectionLimits, Doorkeeper } from './limits.ts'
+import type { Listener } from './listener.ts'
+
+const BACKLOG = 511
+
+export interface StreamOptions {
+  readonly host: string
+  readonly port: number
+  readonly limits: ConnectionLimits
+  /** Shared by all stream listeners. */
+  readonly doorkeeper: Doorkeeper
+  readonly counters: Counters
+  readonly receive: (packet: Packet) => void
+}
+
+/** SIP over TCP on one address. */
+export async function listenTcp(options: StreamOptions): Promise<Listener> {
+  // Half-open: a client that has said everything may close its side and still read the answer.
+  const server = createServer({ allowHalfOpen: true, noDelay: true })
+  return listenForStreams(server, 'TCP', '--sip-listen', options, (socket, serve) => serve(socket))
+}
+
+/**
+ * Opens a stream server and admits its connections; `secure` hands on the socket to read from, at once or after a
+ * handshake.
+ */
+export async function listenForStreams(
+  server: Server,
+  transport: Transport,
+  flag: string,
+  { host, port, limits, doorkeeper, counters, receive }: StreamOptions,
+  secure: (raw: Socket, serve: (socket: Socket) => void) => void,
+): Promise<Listener> {
+  const open = new Map<Socket, Connection | null>()
+  const ipv6Only = isIPv6(host)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => reject(listenFailure(`SIP over ${transport}`, host, port, flag, cause)))
+    server.listen({ host, port, ipv6Only, backlog: BACKLOG, exclusive: true }, resolve)
+  })
+  server.removeAllListeners('error')
+  server.on('error', () => counters.add('socket_errors')) // EMFILE and the like: others are served all the same
+  const bound = server.address()
+  if (bound === null || typeof bound === 'string') throw new Error('a server that listens on a port has one')
+
+  server.on('connection', (raw: Socket) => {
+    const sourceIp = parseIp(raw.remoteAddress ?? '')
+    const destinationIp = parseIp(raw.localAddress ?? '')
+    const sourcePort = raw.remotePort
+    if (sourceIp === null || destinationIp === null || sourcePort === undefined) {
+      counters.add('socket_errors') // it was reset before we looked
+      raw.destroy()
+      return
+    }
+    const admission = doorkeeper.admit(sourceIp)
+    if (admission !== 'admitted') {
+      counters.add(admission === 'too-many' ? 'connections_refused_total' : 'connections_refused_per_source')
+      raw.resetAndDestroy()
+      return
+    }
+    counters.add('connections_accepted')
+    open.set(raw, null)
+    raw.on('error', () => {}) // 'close' follows, and the reader of the stream counts it
+    raw.on('close', () => {
+      open.delete(raw)
+      doorkeeper.release(sourceIp)
+    })
+    const ends = { transport, sourceIp, sourcePort, destinationIp, destinationPort: bound.port }
+    secure(raw, (socket) => open.set(raw, serveConnection(socket, ends, limits, counters, receive)))
+  })
+
+  return {
+    transport,
+    address: (parseIp(bound.address) ?? host) as IpAddress,
+    port: bound.port,
+    receiveBufferBytes: null,
+    kernelDrops: async () => 0,
+    async stopAccepting() {
+      server.close()
+      for (const [raw, connection] of open) {
+        if (connection === null) raw.destroy()
+        else connection.end()
+      }
+    },
+    async stop() {
+      for (const raw of open.keys()) raw.destroySoon()
+    },
+  }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import { randomUUID } from 'node:crypto'
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { errorCode, OperatorError, reason } from '../../ops/errors.ts'
+import { CREATE_HONEY, CREATE_REST, OUR_COLUMNS, PAGE_BYTES, SCHEMA_VERSION } from './schema.ts'
+import { upgradeFromC } from './upgrade.ts'
+
+/** SQLite's primary result codes, https://www.sqlite.org/rescode.html */
+const SQLITE_BUSY = 5
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
+
+const OPEN_BUSY_MS = 10_000
+const BUSY_MS = 1_000 // then the batch is refused and tried again by the publisher: the thread stays responsive
+const FILE_MODE = 0o640
+const CHECKPOINT_PAGES = 8_000
+
+export interface OpenOptions {
+  /** `full` also survives a loss of power, `normal` a crash of the program or the machine's kernel staying up. */
+  readonly sync: 'normal' | 'full'
+  /** Told what a long step is doing. */
+  readonly onProgress: (text: string) => void
+}
+
+/**
+ * Opens the file for writing; makes it when absent, upgrades one of the C program. Throws an OperatorError that names
+ * the file and the fix (DB_NOT_WRITABLE, DB_CORRUPT, DB_FOREIGN, DB_TOO_NEW); then the file is as it was.
+ */
+export function openForWriting(file: string, { sync, onProgress }: OpenOptions): DatabaseSync {
+  let database: DatabaseSync | null = null
+  try {
+    if (!existsSync(file)) closeSync(openSync(file, 'a', FILE_MODE))
+    database = new DatabaseSync(file, { timeout: OPEN_BUSY_MS })
+    prepareFile(database, file, onProgress)
+    database.exec(`PRAGMA synchronous = ${sync}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
+    database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`)
+    return database
+  } catch (error) {
+    database?.close()
+    throw asOperatorError(error, file)
+  }
+}
+
+/** Opens the file for reading only; it must have been opened for writing before. */
+export function openForReading(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_MS })
+  database.exec('PRAGMA query_only = 1')
+  return database
+}
+
+/** The node id kept in the file, made at the first start. */
+export function nodeIdOf(database: DatabaseSync): string {
+  database.prepare("INSERT INTO sentrypeer VALUES ('node_id', ?) ON CONFLICT DO NOTHING").run(randomUUID())
+  return String(database.prepare("SELECT value FROM sentrypeer WHERE name = 'node_id'").get()?.['value'])
+}
+
+function prepareFile(database: DatabaseSync, file: string, onProgress: (text: string) => void): void {
+  const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
+  const tables = database
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    .all()
+    .map(({ name }) => name)
+  if (version > SCHEMA_VERSION) {
+    throw new OperatorError(
+      'DB_TOO_NEW',
+      `${file} was written by a newer SentryPeer (schema ${version}, this one knows ${SCHEMA_VERSION})`,
+      'Install that version or newer, or name another file with -f.',
+    )
+  }
+  if (version === SCHEMA_VERSION && tables.includes('honey') && tables.includes('bad_actors')) return setWal(database)
+  if (version === 0 && tables.length === 0) return create(database)
+  if (version === 0 && tables.includes('honey')) {
+    upgradeFromC(database, file, onProgress)
+    return setWal(database)
+  }
+  throw new OperatorError(
+    'DB_FOREIGN',
+    `${file} is a SQLite database, but not one of SentryPeer`,
+    'Name another file with -f; this one was not touched.',
+  )
+}
+
+function create(database: DatabaseSync): void {
+  database.exec(`PRAGMA page_size = ${PAGE_BYTES}`)
+  setWal(database)
+  database.exec('BEGIN IMMEDIATE')
+  database.exec(CREATE_HONEY)
+  for (const column of OUR_COLUMNS) database.exec(`ALTER TABLE honey ADD COLUMN ${column}`)
+  database.exec(CREATE_REST)
+  database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
+  database.exec('COMMIT')
+}
+
+function setWal(database: DatabaseSync): void {
+  database.exec('PRAGMA journal_mode = WAL')
+  // Opening succeeds on a file that cannot be written; find out now and not with the first attacker.
+  database.exec('BEGIN IMMEDIATE; ROLLBACK')
+}
+
+function asOperatorError(error: unknown, file: string): OperatorError {
+  if (error instanceof OperatorError) return error
+  const code = sqliteCode(error)
+  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) {
+    return new OperatorError(
+      'DB_CORRUPT',
+      `${file} is not a sound SQLite database: ${reason(error)}`,
+      `It was not touched. Save a copy, try "sqlite3 ${file} .recover", or name another file with -f.`,
+      error,
+    )
+  }
+  const hint =
+    code === SQLITE_BUSY
+      ? 'Another program is writing to it. Stop that one, or name another file with -f.'
+      : 'Check that the folder exists, that it has room, and that -f names a file which this user may write.'
+  return new OperatorError('DB_NOT_WRITABLE', `cannot open ${file} for writing: ${reason(error)}`, hint, error)
+}
+
+/** The primary result code of an error of node:sqlite, or null. */
+export function sqliteCode(error: unknown): number | null {
+  if (errorCode(error) !== 'ERR_SQLITE_ERROR') return null
+  const { errcode } = error as { errcode?: unknown } // node:sqlite puts the extended code there
+  return typeof errcode === 'number' ? errcode & 0xff : null
+}

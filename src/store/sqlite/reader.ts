@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { PROOF_LEVELS } from '../../event/event.ts'
+import type {
+  BadActor,
+  CalledNumber,
+  EventPage,
+  EventQuery,
+  EventReader,
+  ListQuery,
+  Profile,
+  Snapshot,
+  StoredEvent,
+  Tally,
+} from '../store.ts'
+import { openForReading } from './open.ts'
+
+const PROFILE_EVENTS = 100 // newest events that a profile counts over: bounded, whatever the total
+const EXAMINED_EVENTS = 5_000 // rows that one filtered question looks at; its page says where to go on
+
+type Row = Record<string, unknown>
+
+/** The reading side on a connection of its own. The file must have been opened for writing before. */
+export function openSqliteReader(file: string): EventReader {
+  const database = openForReading(file)
+  const actor = database.prepare('SELECT * FROM bad_actors WHERE source_ip = ?')
+  const number = database.prepare('SELECT * FROM called_numbers WHERE called_number = ?')
+  const row = database.prepare('SELECT * FROM honey WHERE honey_id = ?')
+  const candidates = createCandidates(database)
+  const page = (query: EventQuery) => eventPage(row, candidates, query)
+  const dataVersion = database.prepare('PRAGMA data_version')
+  const totals = totalsQuery(database)
+  let known: { version: string; totals: ReturnType<typeof totals> } | null = null
+
+  const version = () => String(dataVersion.get()?.['data_version'])
+  return {
+    badActor: (ip) => map(actor.get(ip), badActorOf),
+    calledNumber: (text) => map(number.get(text), calledNumberOf),
+    badActorProfile: (ip) => profile(page({ ip, limit: PROFILE_EVENTS }).events, 'calledNumber'),
+    calledNumberProfile: (text) => profile(page({ number: text, limit: PROFILE_EVENTS }).events, 'sourceIp'),
+    events: page,
+    totals() {
+      const now = version()
+      if (known?.version !== now) known = { version: now, totals: totals() }
+      return known.totals
+    },
+    version,
+    snapshot: () => openSnapshot(file),
+    close: () => database.close(),
+  }
+}
+
+/** A connection with an open read transaction: what it sees does not change, and nobody waits for it. */
+function openSnapshot(file: string): Snapshot {
+  const database = openForReading(file)
+  database.exec('BEGIN')
+  return {
+    badActors: (query) => rowsOf(database, 'bad_actors', 'source_ip', query, badActorOf),
+    calledNumbers: (query) => rowsOf(database, 'called_numbers', 'called_number', query, calledNumberOf),
+    totals: totalsQuery(database),
+    close: () => database.close(),
+  }
+}
+
+function totalsQuery(database: DatabaseSync) {
+  const query = database.prepare(
+    'SELECT (SELECT count(*) FROM bad_actors) AS actors, (SELECT count(*) FROM called_numbers) AS numbers',
+  )
+  return () => {
+    const row = query.get()
+    return { badActors: Number(row?.['actors']), calledNumbers: Number(row?.['numbers']) }
+  }
+}
+
+function* rowsOf<T>(
+  database: DatabaseSync,
+  table: 'bad_actors' | 'called_numbers',
+  key: 'source_ip' | 'called_number',
+  { order, since, after, limit, minProof }: ListQuery,
+  from: (row: Row) => T,
+): IterableIterator<T> {
+  const newest = order === 'newest'
+  const conditions: string[] = []
+  const values: SQLInputValue[] = []
+  const add = (condition: string, ...bound: SQLInputValue[]) => {
+    conditions.push(condition)
+    values.push(...bound)
+  }
+  if (since !== undefined) add('seen_last >= ?', since)
+  if (after !== undefined) add(`(seen_last, ${key}) ${newest ? '<' : '>'} (?, ?)`, after.seenLast, after.key)
+  if (minProof !== undefined && table === 'bad_actors') add('best_proof >= ?', PROOF_LEVELS.indexOf(minProof))
+  const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
+  const direction = newest ? 'DESC' : 'ASC'
+  const cut = limit === undefined ? '' : 'LIMIT ?'
+  const statement = database.prepare(
+    `SELECT * FROM ${table} ${where} ORDER BY seen_last ${direction}, ${key} ${direction} ${cut}`,
+  )
+  for (const row of statement.iterate(...values, ...(limit === undefined ? [] : [limit]))) yield from(row)
+}
+
+/**
+ * The ids to look at, newest first, at most `most`: of one address, of one number (as To or as the Request-URI had it),
+ * or of all. Each comes off the end of an index, so the cost does not grow with the table.
+ */
+function createCandidates(database: DatabaseSync) {
+  const newestOf = (condition: string) =>
+    `SELECT honey_id FROM honey WHERE ${condition} AND honey_id < ? ORDER BY honey_id DESC LIMIT ?`
+  const all = database.prepare(newestOf('true'))
+  const ofIp = database.prepare(newestOf('source_ip = ?'))
+  const ofNumber = database.prepare(`SELECT honey_id FROM (SELECT * FROM (${newestOf('called_number = ?')})
+    UNION SELECT * FROM (${newestOf('request_user = ?')})) ORDER BY honey_id DESC LIMIT ?`)
+  return ({ ip, number, before = Number.MAX_SAFE_INTEGER }: Omit<EventQuery, 'limit'>, most: number): number[] => {
+    const rows =
+      ip !== undefined
+        ? ofIp.all(ip, before, most)
+        : number !== undefined
+          ? ofNumber.all(number, before, most, number, before, most, most)
+          : all.all(before, most)
+    return rows.map((row) => Number(row['honey_id']))
+  }
+}
+
+type Candidates = ReturnType<typeof createCandidates>
+
+/** Looks at candidates one by one until the page is full: no question reads more than a bounded number of rows. */
+function eventPage(row: StatementSync, candidates: Candidates, query: EventQuery): EventPage {
+  const filtered =
+    query.method !== undefined || query.since !== undefined || (query.ip !== undefined && query.number !== undefined)
+  const most = filtered ? Math.max(EXAMINED_EVENTS, query.limit) : query.limit
+  const ids = candidates(query, most)
+  const events: StoredEvent[] = []
+  for (const id of ids) {
+    const event = storedEventOf(row.get(id) ?? {})
+    if (matches(event, query)) events.push(event)
+    if (events.length === query.limit) return { events, nextBefore: id }
+  }
+  return { events, nextBefore: ids.length === most ? (ids.at(-1) ?? null) : null }
+}
+
+function matches(event: StoredEvent, { ip, number, method, since }: EventQuery): boolean {
+  return (
+    (ip === undefined || event.sourceIp === ip) &&
+    (number === undefined || event.calledNumber === number || event.requestUser === number) &&
+    (method === undefined || event.method === method) &&
+    (since === undefined || event.timestamp >= since)
+  )
+}
+
+function profile(events: readonly StoredEvent[], counterpart: 'calledNumber' | 'sourceIp'): Profile {
+  return {
+    examined: events.length,
+    methods: tally(events.map(({ method }) => method)),
+    userAgents: tally(events.map(({ userAgent }) => userAgent)),
+    counterparts: tally(events.map((event) => event[counterpart])),
+  }
+}
+
+/** Most frequent first. */
+function tally(values: readonly string[]): Tally[] {
+  const counts = new Map<string, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return [...counts]
+    .map(([value, seenCount]) => ({ value, seenCount }))
+    .sort((one, other) => other.seenCount - one.seenCount)
+}
+
+function map<T>(row: Row | undefined, from: (row: Row) => T): T | null {
+  return row === undefined ? null : from(row)
+}
+
+function badActorOf(row: Row): BadActor {
+  return {
+    ipAddress: String(row['source_ip']),
+    seenFirst: String(row['seen_first']),
+    seenLast: String(row['seen_last']),
+    seenCount: Number(row['seen_count']),
+    bestProof: PROOF_LEVELS[Number(row['best_proof'])] ?? 'none',
+  }
+}
+
+function calledNumberOf(row: Row): CalledNumber {
+  return {
+    calledNumber: String(row['called_number']),
+    seenFirst: String(row['seen_first']),
+    seenLast: String(row['seen_last']),
+    seenCount: Number(row['seen_count']),
+  }
+}
+
+function storedEventOf(row: Row): StoredEvent {
+  return {
+    honeyId: Number(row['honey_id']),
+    timestamp: text(row['event_timestamp']),
+    eventUuid: text(row['event_uuid']),
+    collectedMethod: text(row['collected_method']),
+    transport: text(row['transport_type']),
+    sourceIp: text(row['source_ip']),
+    sourcePort: numberOrNull(row['source_port']),
+    destinationIp: textOrNull(row['destination_ip']),
+    destinationPort: numberOrNull(row['destination_port']),
+    method: text(row['method']),
+    calledNumber: text(row['called_number']),
+    requestUser: textOrNull(row['request_user']),
+    userAgent: text(row['user_agent']),
+    sipMessage: text(row['sip_message']),
+    createdByNodeId: text(row['created_by_node_id']),
+    proof: text(row['proof']),
+    fault: textOrNull(row['fault']),
+  }
+}
+
+function text(cell: unknown): string {
+  return cell === null || cell === undefined ? '' : String(cell)
+}
+
+function textOrNull(cell: unknown): string | null {
+  return cell === null || cell === undefined ? null : String(cell)
+}
+
+function numberOrNull(cell: unknown): number | null {
+  return typeof cell === 'number' ? cell : null
+}

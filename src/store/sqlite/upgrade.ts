@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import { existsSync, rmSync } from 'node:fs'
+import type { DatabaseSync } from 'node:sqlite'
+import { parseEndpoint, parseIp } from '../../net/ip.ts'
+import { CREATE_REST, OUR_COLUMNS, SCHEMA_VERSION } from './schema.ts'
+
+/**
+ * Makes a file of the C program ours, in one transaction, with a copy of it beside it. Every row stays. Sources that
+ * its 4.x versions stored as `ip:port` are split. The rows are counted afterwards, in the background.
+ */
+export function upgradeFromC(database: DatabaseSync, file: string, onProgress: (text: string) => void): void {
+  const rows = Number(database.prepare('SELECT count(*) AS rows FROM honey').get()?.['rows'])
+  const copy = backUp(database, file)
+  onProgress(`Upgrading ${file} (${rows} events); a copy of it is ${copy}`)
+
+  database.function('bare_ip', { deterministic: true }, (source) => splitSource(source).ip)
+  database.function('source_port', { deterministic: true }, (source) => splitSource(source).port)
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const present = new Set(
+      database
+        .prepare("SELECT name FROM pragma_table_info('honey')")
+        .all()
+        .map(({ name }) => name),
+    )
+    for (const column of OUR_COLUMNS) {
+      if (!present.has(column.split(' ')[0] ?? '')) database.exec(`ALTER TABLE honey ADD COLUMN ${column}`)
+    }
+    database.exec(`UPDATE honey SET source_port = source_port(source_ip), source_ip = bare_ip(source_ip)
+      WHERE source_ip LIKE '%:%' AND bare_ip(source_ip) <> source_ip`)
+    // Ids of ours sort by time; an index on them is never asked for, and random ones of old make every insert slow.
+    database.exec('DROP INDEX IF EXISTS event_uuid_index')
+    database.exec(CREATE_REST)
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
+    database.exec('COMMIT')
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+  onProgress(`Upgraded ${file}; its events are counted in the background`)
+}
+
+/** A whole, consistent copy under a name that is still free. Half a copy is removed. */
+function backUp(database: DatabaseSync, file: string): string {
+  let copy = `${file}.before-upgrade`
+  for (let number = 2; existsSync(copy); number++) copy = `${file}.before-upgrade-${number}`
+  try {
+    database.prepare('VACUUM INTO ?').run(copy)
+  } catch (error) {
+    rmSync(copy, { force: true })
+    throw error
+  }
+  return copy
+}
+
+/** `192.0.2.1:5060` and `[2001:db8::1]:5060` in two; everything else stays as it is, with no port. */
+function splitSource(source: unknown): { ip: string | null; port: number | null } {
+  if (typeof source !== 'string') return { ip: null, port: null }
+  const endpoint = parseIp(source) === null ? parseEndpoint(source) : null
+  const ip = endpoint === null ? null : parseIp(endpoint.host)
+  return ip === null || endpoint === null ? { ip: source, port: null } : { ip, port: endpoint.port }
+}

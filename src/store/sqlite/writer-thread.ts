@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import { parentPort, workerData } from 'node:worker_threads'
+import { OperatorError, reason } from '../../ops/errors.ts'
+import { nodeIdOf, openForWriting } from './open.ts'
+import { type Cell, createHoneyTable } from './table.ts'
+import type { FromWriter, ToWriter, WriterSettings } from './writer.ts'
+
+/*
+ * The thread that owns the database. It does what it is asked in the order it is asked, answers each request with one
+ * message, and counts other programs' rows while nobody asks for anything.
+ */
+
+if (parentPort === null) throw new Error('writer-thread.ts is started by writer.ts')
+const port = parentPort
+const { file, sync } = workerData as WriterSettings // made by writer.ts and nobody else
+const post = (message: FromWriter) => port.postMessage(message)
+
+run()
+
+function run(): void {
+  try {
+    const database = openForWriting(file, { sync, onProgress: (text) => post({ kind: 'progress', text }) })
+    const table = createHoneyTable(database)
+    let counting = true
+
+    const countWhenIdle = (): void => {
+      if (!counting) return
+      try {
+        counting = table.countSlice()
+      } catch {
+        // Locked or full just now: whoever holds it up will be reported by the next batch; go on a little later.
+        setTimeout(countWhenIdle, 1_000).unref()
+        return
+      }
+      if (counting) setImmediate(countWhenIdle)
+    }
+
+    port.on('message', (message: ToWriter) => {
+      switch (message.kind) {
+        case 'append':
+          return post(appended(message.cells))
+        case 'close':
+          counting = false
+          database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+          database.close()
+          post({ kind: 'closed' })
+          port.close()
+          return
+        default:
+          return message satisfies never
+      }
+    })
+
+    function appended(cells: readonly Cell[]): FromWriter {
+      try {
+        table.append(cells)
+        if (!counting) {
+          counting = true // rows of others may have shown up between ours
+          setImmediate(countWhenIdle)
+        }
+        return { kind: 'committed' }
+      } catch (error) {
+        return { kind: 'refused', reason: reason(error) }
+      }
+    }
+
+    post({ kind: 'opened', nodeId: nodeIdOf(database) })
+    setImmediate(countWhenIdle)
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error
+    post({ kind: 'failed', code: error.code, reason: error.message, hint: error.hint })
+    port.close()
+  }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import { Worker } from 'node:worker_threads'
+import { OperatorError, type OperatorErrorCode } from '../../ops/errors.ts'
+import type { EventWriter } from '../store.ts'
+import { type Cell, cellsOf } from './table.ts'
+
+export interface WriterSettings {
+  readonly file: string
+  readonly sync: 'normal' | 'full'
+}
+
+export type ToWriter = { readonly kind: 'append'; readonly cells: readonly Cell[] } | { readonly kind: 'close' }
+
+export type FromWriter =
+  | { readonly kind: 'opened'; readonly nodeId: string }
+  | { readonly kind: 'failed'; readonly code: OperatorErrorCode; readonly reason: string; readonly hint: string }
+  | { readonly kind: 'progress'; readonly text: string }
+  | { readonly kind: 'committed' }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'closed' }
+
+export interface SqliteWriter extends EventWriter {
+  /** This node's id, kept in the file. */
+  readonly nodeId: string
+  /** Rejects if the thread dies: our bug; nothing can be stored any more. */
+  readonly failed: Promise<never>
+}
+
+/**
+ * Opens the database in a thread of its own, so that a slow disk, a lock or a checkpoint never holds up a socket.
+ * Rejects with the OperatorErrors of `openForWriting`.
+ */
+export async function openSqliteWriter(
+  settings: WriterSettings,
+  onProgress: (text: string) => void,
+): Promise<SqliteWriter> {
+  // One source file in a clone, one bundle beside this one in the published package.
+  const script = import.meta.url.endsWith('.ts') ? './writer-thread.ts' : './writer-thread.js'
+  const thread = new Worker(new URL(script, import.meta.url), { workerData: settings })
+  const died = Promise.withResolvers<never>()
+  died.promise.catch(() => {}) // whoever waits for an answer gets it too
+  let answer = Promise.withResolvers<FromWriter>()
+  thread.on('error', died.reject)
+  thread.on('exit', (code) => died.reject(new Error(`the database thread ended with ${code}`)))
+  thread.on('message', (message: FromWriter) => {
+    if (message.kind === 'progress') onProgress(message.text)
+    else answer.resolve(message)
+  })
+
+  async function ask(message: ToWriter): Promise<FromWriter> {
+    answer = Promise.withResolvers()
+    thread.postMessage(message)
+    return Promise.race([answer.promise, died.promise])
+  }
+
+  const opened = await Promise.race([answer.promise, died.promise])
+  if (opened.kind === 'failed') throw new OperatorError(opened.code, opened.reason, opened.hint)
+  if (opened.kind !== 'opened') throw new Error(`the database thread began with ${opened.kind}`)
+  return {
+    nodeId: opened.nodeId,
+    failed: died.promise,
+    async append(batch) {
+      const result = await ask({ kind: 'append', cells: cellsOf(batch) })
+      if (result.kind === 'refused') throw new Error(result.reason)
+    },
+    async close() {
+      await ask({ kind: 'close' })
+    },
+  }
+}
