@@ -64,7 +64,8 @@ export async function openListeners(plan: ListenPlan, parts: ListenParts): Promi
     }
     return listeners
   } catch (error) {
-    await Promise.all(listeners.map(async (listener) => (await listener.stopAccepting(), listener.stop())))
+    await Promise.all(listeners.map((listener) => listener.stopAccepting()))
+    await Promise.all(listeners.map((listener) => listener.stop()))
     throw error
   }
 }

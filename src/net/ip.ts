@@ -62,9 +62,9 @@ const BOGONS_V4 = [
   ['240.0.0.0', 4],
 ] as const
 const BOGONS_V6 = [
+  // IPv4-mapped addresses are IPv4 here: parseIp sees to it
   ['::', 128],
   ['::1', 128],
-  ['::ffff:0:0', 96],
   ['fc00::', 7],
   ['fe80::', 10],
   ['ff00::', 8],

@@ -20,7 +20,7 @@ export function escaped(text: string): string {
  * points of the original with an ellipsis, and with `Source IP:` broken up so that it cannot pass for our own words.
  */
 export function shown(text: string, maxCharacters: number): string {
-  const characters = text.length > maxCharacters ? [...text.slice(0, maxCharacters * 2)] : null
+  const characters = text.length > maxCharacters ? [...text.slice(0, maxCharacters * 2 + 2)] : null
   const cut =
     characters !== null && characters.length > maxCharacters ? `${characters.slice(0, maxCharacters).join('')}…` : text
   return escaped(cut).replace(/source ip:/gi, (words) => `${words.slice(0, -1)}\\u{3a}`)

@@ -7,7 +7,8 @@ import { CALLED_NUMBER } from './schema.ts'
 /** The part of a row of `honey` that is counted. */
 export interface Countable {
   readonly timestamp: string
-  readonly sourceIp: string
+  /** Null: nobody to count it for. */
+  readonly sourceIp: string | null
   readonly calledNumber: string | null
   readonly requestUser: string | null
   readonly proof: string
@@ -39,7 +40,7 @@ export function createCounter(database: DatabaseSync): (events: Iterable<Countab
     const numbers = new Map<string, Group>()
     for (const event of events) {
       const proof = PROOF_LEVELS.indexOf(event.proof as Proof) // -1, what no level is, loses against all of them
-      addTo(actors, event.sourceIp, event.timestamp, Math.max(0, proof))
+      if (event.sourceIp !== null) addTo(actors, event.sourceIp, event.timestamp, Math.max(0, proof))
       for (const number of [event.calledNumber, event.requestUser]) {
         if (number !== null && CALLED_NUMBER.test(number)) addTo(numbers, number, event.timestamp, 0)
       }

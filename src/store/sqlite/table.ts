@@ -3,6 +3,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { type BadActorEvent, NOT_FOUND } from '../../event/event.ts'
 import { type Countable, createCounter } from './aggregate.ts'
+import { splitSource } from './source.ts'
 
 /** One value of a row, as it crosses to the writer's thread. */
 export type Cell = string | number | null
@@ -61,6 +62,9 @@ export function createHoneyTable(database: DatabaseSync): HoneyTable {
   const dropInterval = database.prepare('DELETE FROM uncounted WHERE from_id = ?')
   const sliceRows = database.prepare(`SELECT honey_id, event_timestamp, source_ip, called_number, request_user, proof
     FROM honey WHERE honey_id BETWEEN ? AND ? ORDER BY honey_id LIMIT ${SLICE_ROWS}`)
+  const setSource = database.prepare(
+    'UPDATE honey SET source_ip = ?, source_port = coalesce(?, source_port) WHERE honey_id = ?',
+  )
   const count = createCounter(database)
 
   /** Rows above the last counted one that are not ours: somebody else inserted them, and they wait to be counted. */
@@ -93,6 +97,10 @@ export function createHoneyTable(database: DatabaseSync): HoneyTable {
       const [from, upto] = [Number(interval['from_id']), Number(interval['upto_id'])]
       inTransaction(database, () => {
         const rows = sliceRows.all(from, upto)
+        for (const row of rows) {
+          const { ip, port } = splitSource(row['source_ip'])
+          if (ip !== row['source_ip']) setSource.run(ip, port, Number(row['honey_id']))
+        }
         count(rows.map(countable))
         dropInterval.run(from)
         const last = Number(rows.at(-1)?.['honey_id'] ?? upto)
@@ -129,7 +137,7 @@ function* countables(cells: readonly Cell[]): Iterable<Countable> {
 function countable(row: Record<string, unknown>): Countable {
   return {
     timestamp: String(row['event_timestamp'] ?? ''),
-    sourceIp: String(row['source_ip'] ?? ''),
+    sourceIp: splitSource(row['source_ip']).address,
     calledNumber: textOrNull(row['called_number']),
     requestUser: textOrNull(row['request_user']),
     proof: String(row['proof'] ?? 'none'),

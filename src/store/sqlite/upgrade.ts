@@ -2,8 +2,8 @@
 
 import { existsSync, rmSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
-import { parseEndpoint, parseIp } from '../../net/ip.ts'
 import { CREATE_REST, OUR_COLUMNS, SCHEMA_VERSION } from './schema.ts'
+import { splitSource } from './source.ts'
 
 /**
  * Makes a file of the C program ours, in one transaction, with a copy of it beside it. Every row stays. Sources that
@@ -52,12 +52,4 @@ function backUp(database: DatabaseSync, file: string): string {
     throw error
   }
   return copy
-}
-
-/** `192.0.2.1:5060` and `[2001:db8::1]:5060` in two; everything else stays as it is, with no port. */
-function splitSource(source: unknown): { ip: string | null; port: number | null } {
-  if (typeof source !== 'string') return { ip: null, port: null }
-  const endpoint = parseIp(source) === null ? parseEndpoint(source) : null
-  const ip = endpoint === null ? null : parseIp(endpoint.host)
-  return ip === null || endpoint === null ? { ip: source, port: null } : { ip, port: endpoint.port }
 }

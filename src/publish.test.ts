@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { BadActorEvent } from './event/event.ts'
+import type { Clock } from './ops/clock.ts'
+import { createCounters } from './ops/counters.ts'
+import { createPublisher, type PublisherOptions } from './publish.ts'
+import { createFeed } from './sinks/feed.ts'
+import type { Sink } from './sinks/sink.ts'
+import { eventOf } from './store/sqlite/fixture.ts'
+
+const clock: Clock = { wallMs: () => Date.now(), steadyMs: () => performance.now() }
+
+function publisherWith(options: Pick<PublisherOptions, 'writer'> & Partial<PublisherOptions>) {
+  const lines: string[] = []
+  const print = (text: string) => lines.push(text)
+  const log = { warn: print, notice: print, info: print, debug: print }
+  const counters = createCounters()
+  return { publisher: createPublisher({ feeds: [], counters, clock, log, ...options }), counters, lines, log }
+}
+
+/** A store that keeps what it takes, and refuses as long as `refusing` says so. */
+function memoryStore() {
+  const batches: (readonly BadActorEvent[])[] = []
+  const state = { refusing: false }
+  return {
+    batches,
+    state,
+    writer: {
+      async append(batch: readonly BadActorEvent[]) {
+        if (state.refusing) throw new Error('database is locked')
+        batches.push([...batch])
+      },
+      async close() {},
+    },
+  }
+}
+
+test('a reply goes out after the commit of its event, never before', async () => {
+  const commit = Promise.withResolvers<void>()
+  const { publisher } = publisherWith({ writer: { append: () => commit.promise, close: async () => {} } })
+  const order: string[] = []
+  publisher.publish(eventOf(), () => order.push('reply'))
+  await new Promise((resolve) => setImmediate(resolve))
+  order.push('commit')
+  commit.resolve()
+  await publisher.stop(1_000)
+  assert.deepEqual(order, ['commit', 'reply'])
+})
+
+test('what arrives while the store is busy makes one batch, in order', async () => {
+  const store = memoryStore()
+  const { publisher, counters } = publisherWith(store)
+  const events = Array.from({ length: 50 }, () => eventOf())
+  for (const event of events) publisher.publish(event, null)
+  await publisher.stop(1_000)
+  assert.equal(store.batches.length, 1)
+  assert.deepEqual(store.batches.flat(), events)
+  assert.equal(counters.get('events_stored'), 50)
+})
+
+test('a store that refuses for a while costs nothing: everything is stored once, and the trouble is told and over', async () => {
+  const store = memoryStore()
+  store.state.refusing = true
+  const { publisher, counters, lines } = publisherWith(store)
+  let replies = 0
+  publisher.publish(eventOf(), () => replies++)
+  while (counters.get('store_failures') === 0) await new Promise((resolve) => setImmediate(resolve))
+  assert.match(publisher.trouble()?.reason ?? '', /locked/)
+  publisher.publish(eventOf(), () => replies++)
+  store.state.refusing = false
+  await publisher.stop(5_000)
+  assert.equal(store.batches.flat().length, 2)
+  assert.equal(replies, 2)
+  assert.equal(publisher.trouble(), null)
+  assert.match(lines.join('\n'), /Cannot store events, keeping 1 in memory[\s\S]*takes events again/)
+})
+
+test('beyond the bound the newest events are dropped and counted, and the oldest are kept', async () => {
+  const store = memoryStore()
+  store.state.refusing = true
+  const { publisher, counters } = publisherWith({ ...store, maxPending: 10 })
+  const events = Array.from({ length: 25 }, () => eventOf())
+  for (const event of events) publisher.publish(event, null)
+  assert.equal(counters.get('events_dropped_queue_full'), 15)
+  store.state.refusing = false
+  await publisher.stop(5_000)
+  assert.deepEqual(store.batches.flat(), events.slice(0, 10))
+})
+
+test('the bound counts bytes too: 64 KiB messages cannot fill the memory', () => {
+  const store = memoryStore()
+  store.state.refusing = true
+  const { publisher, counters } = publisherWith({ ...store, maxPendingBytes: 1_000_000 })
+  for (let index = 0; index < 100; index++) publisher.publish(eventOf({ sipMessage: 'x'.repeat(65_000) }), null)
+  assert.equal(publisher.pending(), 15)
+  assert.equal(counters.get('events_dropped_queue_full'), 85)
+  void publisher.stop(0)
+})
+
+test('stopping gives a store that never recovers up in time, and counts what is lost', async () => {
+  const store = memoryStore()
+  store.state.refusing = true
+  const { publisher, counters, lines } = publisherWith(store)
+  for (let index = 0; index < 3; index++) publisher.publish(eventOf(), null)
+  await publisher.stop(100)
+  assert.equal(counters.get('events_dropped_stop'), 3)
+  assert.match(lines.at(-1) ?? '', /3 events could not be stored/)
+})
+
+test('a sink that always fails, and one that hangs, do not stop the others or the rows', async () => {
+  const store = memoryStore()
+  const { log } = publisherWith(store)
+  const taken: BadActorEvent[] = []
+  const sink = (name: string, deliver: Sink['deliver']): Sink => ({ name, deliver, stop: async () => {} })
+  const failing = createFeed(
+    sink('failing', () => Promise.reject(new Error('no'))),
+    log,
+    clock.steadyMs,
+  )
+  const hanging = createFeed(
+    sink('hanging', () => new Promise(() => {})),
+    log,
+    clock.steadyMs,
+  )
+  const good = createFeed(
+    sink('good', async (batch) => void taken.push(...batch)),
+    log,
+    clock.steadyMs,
+  )
+  const { publisher } = publisherWith({ ...store, feeds: [failing, hanging, good] })
+  const events = Array.from({ length: 20 }, () => eventOf())
+  for (const event of events) publisher.publish(event, null)
+  await publisher.stop(1_000)
+  await Promise.all([failing, hanging, good].map((feed) => feed.stop(50)))
+  assert.deepEqual(store.batches.flat(), events)
+  assert.deepEqual(taken, events)
+  assert.equal(failing.report().dropped.get('failed'), 20)
+  assert.equal(failing.report().lastError, 'no')
+  assert.equal(good.report().delivered, 20)
+})
+
+test('a sink that does not keep up costs bounded memory, and what it missed is counted', () => {
+  const { log } = publisherWith(memoryStore())
+  const feed = createFeed(
+    { name: 'slow', deliver: () => new Promise(() => {}), stop: async () => {} },
+    log,
+    clock.steadyMs,
+  )
+  const batch = Array.from({ length: 1_000 }, () => eventOf())
+  for (let round = 0; round < 100; round++) feed.offer(batch)
+  assert.ok(feed.report().queued <= 50_000)
+  assert.ok((feed.report().dropped.get('queue_full') ?? 0) >= 49_000)
+})
