@@ -10,22 +10,23 @@ import { createResponder } from './honeypot/respond.ts'
 import { certificatePair } from './listeners/certificate.ts'
 import type { Listener } from './listeners/listener.ts'
 import { openListeners, type Place } from './listeners/open.ts'
-import { endpointText, parseEndpoint } from './net/ip.ts'
+import { createBogonCheck, endpointText, type IpAddress, parseEndpoint } from './net/ip.ts'
 import { createLocalAddresses, type LocalAddresses } from './net/local.ts'
 import { type Clock, createTimestampFormat, systemClock } from './ops/clock.ts'
 import { type Counters, createCounters } from './ops/counters.ts'
-import { reason } from './ops/errors.ts'
+import { OperatorError, reason } from './ops/errors.ts'
 import { createRepeatedNotice, type Log } from './ops/log.ts'
 import { createPublisher, type Publisher } from './publish.ts'
 import { createReceiver } from './receive.ts'
-import type { SinkFeed } from './sinks/feed.ts'
 import { startSinks } from './sinks/start.ts'
+import { healthReport, metricReadings, type Observed } from './status.ts'
 import { openSqliteReader } from './store/sqlite/reader.ts'
 import { openSqliteWriter } from './store/sqlite/writer.ts'
 
 const STORE_STOP_MS = 3_000 // of the 5 s that a stop may take
 const SINK_STOP_MS = 1_000
 const BUG_NOTICE_MS = 60_000
+const KERNEL_DROPS_MS = 5_000
 
 export interface DaemonParts {
   readonly log: Log
@@ -65,6 +66,8 @@ async function build(node: Node): Promise<Daemon> {
   undo.push(writer.close)
   log.notice(`SentryPeer node id: ${writer.nodeId}`)
   log.notice('Starting sentrypeer...')
+  if (core.peerToPeer) log.warn('Peer to peer is not in this version: collecting without it')
+  if (core.webhookUrl !== null) log.warn('The webhook is not in this version: collecting without it')
 
   const application = { name: 'sentrypeer', version: VERSION }
   const feeds = await startSinks(config.sinks, { log, application }, clock.steadyMs)
@@ -73,7 +76,8 @@ async function build(node: Node): Promise<Daemon> {
   undo.push(() => publisher.stop(STORE_STOP_MS)) // for a start that fails halfway
 
   const listeners: Listener[] = []
-  if (core.api) await startApi(node, publisher, feeds, listeners)
+  const observed = { publisher, feeds, listeners, counters, kernelDrops: watchKernelDrops(node, listeners) }
+  if (core.api) await startRestApi(node, observed)
   if (!core.sipDisable) await startSip(node, publisher, writer.nodeId, listeners)
   undo.push(async () => void (await Promise.all(listeners.map((listener) => listener.stop()))))
   undo.push(() => publisher.stop(STORE_STOP_MS)) // what was accepted is stored and answered before the sockets close
@@ -98,13 +102,46 @@ async function takeDown({ undo, log }: Node): Promise<void> {
   }
 }
 
-async function startApi(
-  node: Node,
-  publisher: Publisher,
-  feeds: readonly SinkFeed[],
-  listeners: readonly Listener[],
-): Promise<void> {
-  throw new Error('not yet')
+/** The API is read in only when it is asked for: it is the larger half of the program. */
+async function startRestApi(node: Node, observed: Observed): Promise<void> {
+  const { config, log, clock, local, undo } = node
+  const { core } = config
+  log.info('API mode enabled, starting http daemon...')
+  const { startApi } = await import('./api/server.ts')
+  const reader = openSqliteReader(core.dbFile)
+  undo.push(async () => reader.close())
+  const api = await startApi(
+    {
+      listen: places([core.apiListen])[0] ?? failedCheck(core.apiListen),
+      keys: core.apiKeys,
+      allowAnonymous: core.apiAllowAnonymous,
+      version: VERSION,
+      isBogon: bogonCheck(core.publicRanges),
+      ownAddresses: local.all,
+      health: () => healthReport(observed),
+      metrics: () => metricReadings(observed),
+      wallMs: clock.wallMs,
+      log,
+    },
+    reader,
+  )
+  undo.push(api.stop)
+  log.notice(`Listening for incoming HTTP connections... ${endpointText(api.address, api.port)}`)
+}
+
+/** Looks up every few seconds what the kernel dropped, and says so when it did. */
+function watchKernelDrops({ log, undo }: Node, listeners: readonly Listener[]): () => number {
+  let drops = 0
+  const look = async () => {
+    const sums = await Promise.all(listeners.map((listener) => listener.kernelDrops()))
+    const now = sums.reduce((sum, count) => sum + count, 0)
+    if (now > drops)
+      log.warn(`The kernel dropped ${now - drops} datagrams: its receive buffer was full (net.core.rmem_max)`)
+    drops = now
+  }
+  const timer = setInterval(() => void look(), KERNEL_DROPS_MS).unref() // look() has nothing that rejects
+  undo.push(async () => clearInterval(timer))
+  return () => drops
 }
 
 async function startSip(node: Node, publisher: Publisher, nodeId: string, listeners: Listener[]): Promise<void> {
@@ -154,15 +191,23 @@ async function startSip(node: Node, publisher: Publisher, nodeId: string, listen
 }
 
 const SUPPRESSED = {
-  'too-many-replies': 'replies_suppressed_too_many_replies',
-  'too-many-bytes': 'replies_suppressed_too_many_bytes',
-  'table-full': 'replies_suppressed_table_full',
-  'forbidden-source': 'replies_suppressed_forbidden_source',
+  'too-many-replies': 'suppressedTooManyReplies',
+  'too-many-bytes': 'suppressedTooManyBytes',
+  'table-full': 'suppressedTableFull',
+  'forbidden-source': 'suppressedForbiddenSource',
 } as const
 
 function listeningLine({ transport, address, port, receiveBufferBytes }: Listener): string {
   const buffer = receiveBufferBytes === null ? '' : ` (receive buffer ${Math.round(receiveBufferBytes / 1024)} KiB)`
   return `Listening for incoming ${transport} connections... ${endpointText(address, port)}${buffer}`
+}
+
+function bogonCheck(publicRanges: readonly string[]): (address: IpAddress) => boolean {
+  try {
+    return createBogonCheck(publicRanges)
+  } catch (cause) {
+    throw new OperatorError('CONFIG_INVALID', `--public-range: ${reason(cause)}`, 'Write it as 198.18.0.0/15.', cause)
+  }
 }
 
 function places(endpoints: readonly string[]): Place[] {

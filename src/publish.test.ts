@@ -57,7 +57,7 @@ test('what arrives while the store is busy makes one batch, in order', async () 
   await publisher.stop(1_000)
   assert.equal(store.batches.length, 1)
   assert.deepEqual(store.batches.flat(), events)
-  assert.equal(counters.get('events_stored'), 50)
+  assert.equal(counters.get('eventsStored'), 50)
 })
 
 test('a store that refuses for a while costs nothing: everything is stored once, and the trouble is told and over', async () => {
@@ -66,7 +66,7 @@ test('a store that refuses for a while costs nothing: everything is stored once,
   const { publisher, counters, lines } = publisherWith(store)
   let replies = 0
   publisher.publish(eventOf(), () => replies++)
-  while (counters.get('store_failures') === 0) await new Promise((resolve) => setImmediate(resolve))
+  while (counters.get('storeFailures') === 0) await new Promise((resolve) => setImmediate(resolve))
   assert.match(publisher.trouble()?.reason ?? '', /locked/)
   publisher.publish(eventOf(), () => replies++)
   store.state.refusing = false
@@ -83,7 +83,7 @@ test('beyond the bound the newest events are dropped and counted, and the oldest
   const { publisher, counters } = publisherWith({ ...store, maxPending: 10 })
   const events = Array.from({ length: 25 }, () => eventOf())
   for (const event of events) publisher.publish(event, null)
-  assert.equal(counters.get('events_dropped_queue_full'), 15)
+  assert.equal(counters.get('droppedQueueFull'), 15)
   store.state.refusing = false
   await publisher.stop(5_000)
   assert.deepEqual(store.batches.flat(), events.slice(0, 10))
@@ -95,7 +95,7 @@ test('the bound counts bytes too: 64 KiB messages cannot fill the memory', () =>
   const { publisher, counters } = publisherWith({ ...store, maxPendingBytes: 1_000_000 })
   for (let index = 0; index < 100; index++) publisher.publish(eventOf({ sipMessage: 'x'.repeat(65_000) }), null)
   assert.equal(publisher.pending(), 15)
-  assert.equal(counters.get('events_dropped_queue_full'), 85)
+  assert.equal(counters.get('droppedQueueFull'), 85)
   void publisher.stop(0)
 })
 
@@ -105,7 +105,7 @@ test('stopping gives a store that never recovers up in time, and counts what is 
   const { publisher, counters, lines } = publisherWith(store)
   for (let index = 0; index < 3; index++) publisher.publish(eventOf(), null)
   await publisher.stop(100)
-  assert.equal(counters.get('events_dropped_stop'), 3)
+  assert.equal(counters.get('droppedStop'), 3)
   assert.match(lines.at(-1) ?? '', /3 events could not be stored/)
 })
 

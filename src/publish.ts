@@ -81,7 +81,7 @@ export function createPublisher({
       if (!(await stored(batch.map(({ event }) => event)))) return
       waiting = waiting.slice(batch.length)
       for (const { event } of batch) waitingBytes -= event.sipMessage.length
-      counters.add('events_stored', batch.length)
+      counters.add('eventsStored', batch.length)
       answer(batch)
       for (const feed of feeds) feed.offer(batch.map(({ event }) => event))
     }
@@ -96,7 +96,7 @@ export function createPublisher({
         trouble = null
         return true
       } catch (error) {
-        counters.add('store_failures')
+        counters.add('storeFailures')
         trouble ??= { reason: reason(error), sinceMs: clock.steadyMs() }
         warn(`Cannot store events, keeping ${waiting.length} in memory and trying again: ${reason(error)}`)
         if (giveUp?.signal.aborted) return false
@@ -109,7 +109,7 @@ export function createPublisher({
     const nowMs = clock.steadyMs()
     for (const { onStored, atMs } of batch) {
       if (onStored === null) continue
-      if (nowMs - atMs > REPLY_EXPIRES_MS) counters.add('replies_expired')
+      if (nowMs - atMs > REPLY_EXPIRES_MS) counters.add('repliesExpired')
       else onStored()
     }
   }
@@ -117,7 +117,7 @@ export function createPublisher({
   return {
     publish(event, onStored) {
       if (waiting.length >= maxPending || waitingBytes + event.sipMessage.length > maxPendingBytes) {
-        counters.add('events_dropped_queue_full')
+        counters.add('droppedQueueFull')
         warn('Dropping new events: the database has not taken any for too long')
         return
       }
@@ -135,7 +135,7 @@ export function createPublisher({
       await running
       clearTimeout(deadline)
       if (waiting.length === 0) return
-      counters.add('events_dropped_stop', waiting.length)
+      counters.add('droppedStop', waiting.length)
       log.warn(`${waiting.length} events could not be stored before stopping and are lost`)
     },
   }

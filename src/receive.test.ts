@@ -44,22 +44,22 @@ test('a reply is sent only when the event is stored, to where the packet came fr
   assert.deepEqual(sent, [])
   stored[0]?.()
   assert.deepEqual(sent, ['reply'])
-  assert.equal(counters.get('replies_sent'), 1)
+  assert.equal(counters.get('repliesSent'), 1)
 })
 
 test('a reply that the socket does not take is counted', () => {
   const { receive, counters, stored } = receiverWith({})
   receive(packetOf('x', () => false))
   stored[0]?.()
-  assert.equal(counters.get('replies_not_sent'), 1)
+  assert.equal(counters.get('repliesNotSent'), 1)
 })
 
 test('a keep-alive is counted and neither stored nor answered', () => {
   const { receive, counters, stored } = receiverWith({})
   for (const text of ['', '\r\n', '\r\n\r\n', '\0\0\0\0']) receive(packetOf(text))
   assert.equal(stored.length, 0)
-  assert.equal(counters.get('keep_alives'), 4)
-  assert.equal(counters.get('packets_received'), 4)
+  assert.equal(counters.get('keepAlives'), 4)
+  assert.equal(counters.get('packetsReceived'), 4)
 })
 
 test('a passive node answers nothing', () => {
@@ -80,7 +80,7 @@ test('a packet that makes us throw is counted and told, and the next one is rece
   receive(packetOf('x'))
   throwing = false
   receive(packetOf('x'))
-  assert.equal(counters.get('packets_failed'), 1)
+  assert.equal(counters.get('packetsFailed'), 1)
   assert.equal(bugs.length, 1)
   assert.equal(stored.length, 1)
 })

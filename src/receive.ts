@@ -29,18 +29,18 @@ export function createReceiver({
 }: ReceiverParts): (packet: Packet) => void {
   return (packet) => {
     try {
-      counters.add('packets_received')
+      counters.add('packetsReceived')
       const parsed = parseMessage(packet.bytes)
-      if (parsed.kind === 'keep-alive') return counters.add('keep_alives')
+      if (parsed.kind === 'keep-alive') return counters.add('keepAlives')
       const reply = respond?.(packet, parsed) ?? null
       publish(observe(packet, parsed), reply === null ? null : () => sendReply(packet, reply))
     } catch (error) {
-      counters.add('packets_failed')
+      counters.add('packetsFailed')
       onBug(error)
     }
   }
 
   function sendReply(packet: Packet, reply: Buffer): void {
-    counters.add(packet.reply(reply) ? 'replies_sent' : 'replies_not_sent')
+    counters.add(packet.reply(reply) ? 'repliesSent' : 'repliesNotSent')
   }
 }

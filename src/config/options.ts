@@ -16,6 +16,14 @@ export const OPTIONS = {
     default: './sentrypeer.db',
     help: 'SQLite file that keeps the events',
   },
+  dbSync: {
+    kind: 'choice',
+    long: 'db-sync',
+    placeholder: 'normal|full',
+    default: 'normal',
+    choices: ['normal', 'full'],
+    help: 'What answered events survive: normal a crash of the program, full a power cut too',
+  },
   configFile: {
     kind: 'file',
     long: 'config',

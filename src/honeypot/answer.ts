@@ -5,7 +5,7 @@ import type { Transport } from '../net/packet.ts'
 import { listElements } from '../sip/list.ts'
 import { headerValue, headerValues, type SipRequest } from '../sip/message.ts'
 import { answerTo } from '../sip/sdp.ts'
-import { addressParameters, addressUri, parseUri } from '../sip/uri.ts'
+import { addressParameter, addressUri, parseUri } from '../sip/uri.ts'
 import type { Reply } from '../sip/write.ts'
 
 /** Where we stand in the conversation, as the other side sees it. */
@@ -91,7 +91,7 @@ function recordRoutes(request: SipRequest): (readonly [string, string])[] {
 /** Our own address for the dialog. The user is the one called, if it can stand in a URI as it is. */
 function contact(request: SipRequest, { transport, localIp, localPort }: Standpoint): readonly [string, string] {
   const user = parseUri(request.requestUri)?.user ?? ''
-  const userAt = /^[A-Za-z0-9+*#_.-]{1,64}$/.test(user) ? `${user}@` : ''
+  const userAt = /^[A-Za-z0-9+*_.-]{1,64}$/.test(user) ? `${user}@` : ''
   const parameter = transport === 'UDP' ? '' : `;transport=${transport.toLowerCase()}`
   return ['Contact', `<sip:${userAt}${endpointText(localIp, localPort)}${parameter}>`]
 }
@@ -102,8 +102,8 @@ function bindings(request: SipRequest): (readonly [string, string])[] {
   for (const element of headerValues(request, 'contact').flatMap(listElements)) {
     const uri = addressUri(element)
     if (uri === null || parseUri(uri) === null) continue // `*`, and what scanners write there
-    const own = /;[ \t]*expires[ \t]*=[ \t]*(\d{1,10})/i.exec(addressParameters(element))?.[1]
-    const seconds = own === undefined ? expiresS(request) : Math.min(Number(own), MAX_EXPIRES_S)
+    const own = addressParameter(element, 'expires')
+    const seconds = own === null ? expiresS(request) : secondsOf(own)
     if (seconds > 0) headers.push(['Contact', `<${uri.replace(/[<>]/g, '')}>;expires=${seconds}`])
   }
   return headers
@@ -111,7 +111,12 @@ function bindings(request: SipRequest): (readonly [string, string])[] {
 
 function expiresS(request: SipRequest): number {
   const value = headerValue(request, 'expires')
-  return value !== null && /^\d{1,10}$/.test(value) ? Math.min(Number(value), MAX_EXPIRES_S) : MAX_EXPIRES_S
+  return value === null ? MAX_EXPIRES_S : secondsOf(value)
+}
+
+/** RFC 3261 §20.10 and §20.19: a malformed value counts as 3600. */
+function secondsOf(value: string): number {
+  return /^\d{1,10}$/.test(value) ? Math.min(Number(value), MAX_EXPIRES_S) : MAX_EXPIRES_S
 }
 
 /** The answer to the offer; our own offer when there was none, which RFC 3261 §13.3.1.4 then wants in the 200. */

@@ -67,7 +67,7 @@ export function createResponder({ secret, budget, isOwnSocket, onSuppressed }: R
 
 /** Multicast, broadcast and "this network": nobody's own address, so only a forger sends from there. */
 function isNoHost(address: IpAddress): boolean {
-  return /^(?:0|22[4-9]|23\d|24\d|25[0-5])\.|^ff|^::$/.test(address)
+  return /^(?:0|22[4-9]|23\d|24\d|25[0-5])\.|^ff[0-9a-f]{2}:|^::$/.test(address)
 }
 
 /** The same for a retransmission of the request, different for everything else (RFC 3261 §8.2.7, §19.3). */

@@ -45,7 +45,7 @@ export function serveConnection(
   }
 
   function expire(): void {
-    counters.add(framer.isLost() ? 'connections_lost_frame' : 'connections_timed_out')
+    counters.add(framer.isLost() ? 'endedLostFrame' : 'endedTimeout')
     end()
   }
 
@@ -62,7 +62,7 @@ export function serveConnection(
   function handOn(frames: readonly Frame[]): void {
     for (const frame of frames) {
       if (frame.kind === 'message') receive({ ...ends, bytes: frame.bytes, complete: frame.complete, reply })
-      else if (reply(PONG)) counters.add('stream_pings')
+      else if (reply(PONG)) counters.add('streamPings')
     }
   }
 
@@ -84,7 +84,7 @@ export function serveConnection(
     amidMessage = amid || (amidMessage && !whole)
   })
   socket.on('end', end)
-  socket.on('error', () => counters.add('socket_errors'))
+  socket.on('error', () => counters.add('socketErrors'))
   socket.on('close', () => {
     end()
     socket.destroy()

@@ -46,7 +46,7 @@ export async function listenForStreams(
     server.listen({ host, port, ipv6Only, backlog: BACKLOG, exclusive: true }, resolve)
   })
   server.removeAllListeners('error')
-  server.on('error', () => counters.add('socket_errors')) // EMFILE and the like: others are served all the same
+  server.on('error', () => counters.add('socketErrors')) // EMFILE and the like: others are served all the same
   const bound = server.address()
   if (bound === null || typeof bound === 'string') throw new Error('a server that listens on a port has one')
 
@@ -55,17 +55,17 @@ export async function listenForStreams(
     const destinationIp = parseIp(raw.localAddress ?? '')
     const sourcePort = raw.remotePort
     if (sourceIp === null || destinationIp === null || sourcePort === undefined) {
-      counters.add('socket_errors') // it was reset before we looked
+      counters.add('socketErrors') // it was reset before we looked
       raw.destroy()
       return
     }
     const admission = doorkeeper.admit(sourceIp)
     if (admission !== 'admitted') {
-      counters.add(admission === 'too-many' ? 'connections_refused_total' : 'connections_refused_per_source')
+      counters.add(admission === 'too-many' ? 'refusedTotal' : 'refusedPerSource')
       raw.resetAndDestroy()
       return
     }
-    counters.add('connections_accepted')
+    counters.add('connectionsAccepted')
     open.set(raw, null)
     raw.on('error', () => {}) // 'close' follows, and the reader of the stream counts it
     raw.on('close', () => {

@@ -14,7 +14,7 @@ export async function listenTls(options: StreamOptions & { readonly pair: Certif
   return listenForStreams(server, 'TLS', '--tls-listen', options, (raw, serve) => {
     const socket = new TLSSocket(raw, { isServer: true, secureContext })
     const fail = () => {
-      counters.add('tls_handshakes_failed')
+      counters.add('tlsHandshakesFailed')
       raw.destroy()
     }
     const deadline = setTimeout(fail, limits.tlsHandshakeMs)

@@ -30,14 +30,14 @@ export async function listenUdp({ host, port, local, counters, receive }: UdpOpt
     socket.bind({ address: host, port, exclusive: true }, resolve)
   })
   socket.removeAllListeners('error')
-  socket.on('error', () => counters.add('socket_errors'))
+  socket.on('error', () => counters.add('socketErrors'))
   const bound = socket.address()
   const boundIp = parseIp(bound.address)
   const wildcard = boundIp === '0.0.0.0' || boundIp === '::'
 
   socket.on('message', (bytes, { address, port: sourcePort }) => {
     const sourceIp = parseIp(address)
-    if (sourceIp === null || boundIp === null) return counters.add('socket_errors') // the kernel gives addresses only
+    if (sourceIp === null || boundIp === null) return counters.add('socketErrors') // the kernel gives addresses only
     receive({
       transport: 'UDP',
       sourceIp,
@@ -52,7 +52,7 @@ export async function listenUdp({ host, port, local, counters, receive }: UdpOpt
         if (socket.getSendQueueSize() > MAX_UNSENT_BYTES) return false
         try {
           socket.send(reply, sourcePort, address, (error) => {
-            if (error !== null) counters.add('socket_errors')
+            if (error !== null) counters.add('socketErrors')
           })
           return true
         } catch {

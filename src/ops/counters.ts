@@ -1,33 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+interface CounterRow {
+  /** The metric is `sentrypeer_FAMILY_total`; counters of one family are told apart by their reason. */
+  readonly family: string
+  readonly reason?: string
+  readonly help: string
+}
+
+const DROPPED = { family: 'events_dropped', help: 'Events that were received and not stored' }
+const SUPPRESSED = { family: 'replies_suppressed', help: 'SIP replies withheld so that nobody is hit by our answers' }
+const REFUSED = { family: 'connections_refused', help: 'TCP and TLS connections refused' }
+const ENDED = { family: 'connections_ended', help: 'TCP and TLS connections that we ended' }
+
 /**
- * Every counter there is: its name, and what it counts, for docs and `/metrics`. Received = stored + dropped, so
- * nothing goes missing without one of these saying so.
+ * Every counter there is. Received = keep-alives + failed + stored + dropped + still waiting, so nothing goes missing
+ * without one of these saying so.
  */
 export const COUNTERS = {
-  packets_received: 'Datagrams and framed messages that reached the parser',
-  keep_alives: 'Keep-alives, which are no evidence and not stored',
-  packets_failed: 'Packets that made the program throw: a bug, please report it',
-  events_stored: 'Events committed to the database',
-  events_dropped_queue_full: 'Events dropped because the database did not take them for too long',
-  events_dropped_stop: 'Events that were still waiting for the database when the node had to stop',
-  store_failures: 'Batches that the database refused; they are tried again',
-  replies_sent: 'SIP replies handed to the socket',
-  replies_not_sent: 'SIP replies that the socket did not take',
-  replies_expired: 'SIP replies not sent because the commit they waited for took too long',
-  replies_suppressed_too_many_replies: 'Replies withheld: the source had its share for now',
-  replies_suppressed_too_many_bytes: 'Replies withheld: they would have been longer than the source may get',
-  replies_suppressed_table_full: 'Replies withheld: too many sources active at once',
-  replies_suppressed_forbidden_source: 'Replies withheld: our own socket, a reflecting service, or no host at all',
-  connections_accepted: 'TCP and TLS connections accepted',
-  connections_refused_per_source: 'Connections refused: too many from one source',
-  connections_refused_total: 'Connections refused: too many in all',
-  connections_timed_out: 'Connections ended because no whole message came in time',
-  connections_lost_frame: 'Connections ended because message boundaries could not be known',
-  tls_handshakes_failed: 'TLS handshakes that failed or took too long',
-  stream_pings: 'Keep-alive pings answered on TCP and TLS',
-  socket_errors: 'Errors reported by listening sockets',
-} as const
+  packetsReceived: { family: 'packets_received', help: 'Datagrams and framed messages that reached the parser' },
+  keepAlives: { family: 'keep_alives', help: 'Keep-alives, which are no evidence and are not stored' },
+  packetsFailed: { family: 'packets_failed', help: 'Packets that made the program fail: a bug, please report it' },
+  eventsStored: { family: 'events_stored', help: 'Events committed to the database' },
+  droppedQueueFull: { ...DROPPED, reason: 'queue_full' },
+  droppedStop: { ...DROPPED, reason: 'stop' },
+  storeFailures: { family: 'store_failures', help: 'Times that the database refused a batch, which is tried again' },
+  repliesSent: { family: 'replies_sent', help: 'SIP replies handed to the socket' },
+  repliesNotSent: { family: 'replies_not_sent', help: 'SIP replies that the socket did not take' },
+  repliesExpired: { family: 'replies_expired', help: 'SIP replies not sent because their commit took too long' },
+  suppressedTooManyReplies: { ...SUPPRESSED, reason: 'too_many_replies' },
+  suppressedTooManyBytes: { ...SUPPRESSED, reason: 'too_many_bytes' },
+  suppressedTableFull: { ...SUPPRESSED, reason: 'table_full' },
+  suppressedForbiddenSource: { ...SUPPRESSED, reason: 'forbidden_source' },
+  connectionsAccepted: { family: 'connections_accepted', help: 'TCP and TLS connections accepted' },
+  refusedPerSource: { ...REFUSED, reason: 'too_many_from_source' },
+  refusedTotal: { ...REFUSED, reason: 'too_many' },
+  endedTimeout: { ...ENDED, reason: 'no_message_in_time' },
+  endedLostFrame: { ...ENDED, reason: 'length_unknown' },
+  tlsHandshakesFailed: { family: 'tls_handshakes_failed', help: 'TLS handshakes that failed or took too long' },
+  streamPings: { family: 'stream_pings', help: 'Keep-alive pings answered on TCP and TLS' },
+  socketErrors: { family: 'socket_errors', help: 'Errors that the operating system reported for a socket' },
+} as const satisfies Record<string, CounterRow>
 
 export type CounterName = keyof typeof COUNTERS
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import { readHeaders } from './header-block.ts'
+import { headerValues } from './message.ts'
+
 /*
  * Cuts a TCP or TLS stream into SIP messages (RFC 3261 §18.3): a header block, an empty line, and as many bytes of body
  * as Content-Length says. Bytes in, frames out; no socket and no clock, so the same stream gives the same frames
@@ -96,11 +99,12 @@ export function createFramer(limits: FramingLimits = FRAMING_LIMITS): Framer {
       put(bytes)
       return false
     }
-    const headEnd = endOfHead(bytes, Math.max(start, searchedTo - 3))
+    // Asked first: whether a TLS record's accidental empty line has come yet depends on how the stream was cut.
+    const headEnd = isOtherProtocol(bytes, start) ? -1 : endOfHead(bytes, Math.max(start, searchedTo - 3))
     if (headEnd === -1) {
-      searchedTo = bytes.length
-      put(bytes)
-      if (isOtherProtocol(bytes, start) || bytes.length - start > limits.maxHeadBytes) state = { at: 'lost' }
+      searchedTo = bytes.length - start
+      put(bytes.subarray(start))
+      if (isOtherProtocol(bytes, start) || searchedTo > limits.maxHeadBytes) state = { at: 'lost' }
       return state.at === 'lost'
     }
     searchedTo = 0
@@ -177,10 +181,9 @@ function isOtherProtocol(bytes: Buffer, start: number): boolean {
 
 /** Bytes of body that the header block announces; null when that cannot be known. */
 function contentLength(head: string): number | null {
-  const values = [...head.matchAll(/\r?\n(?:content-length|l)[ \t]*:([^\r\n]*)/gi)].map((match) =>
-    (match[1] ?? '').trim(),
-  )
-  if (values.length === 0) return /\r?\n(?:content-type|c)[ \t]*:/i.test(head) ? null : 0
+  const block = readHeaders(head, head.indexOf('\n') + 1) // as the parser does: the two must not disagree on a length
+  const values = headerValues(block, 'content-length')
+  if (values.length === 0) return block.names.includes('content-type') ? null : 0
   const [value = ''] = values
   return values.length === 1 && /^\d{1,9}$/.test(value) ? Number(value) : null
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import { trimLws } from './lws.ts'
 import { quotedEnd } from './uri.ts'
 
 /**
@@ -15,10 +16,10 @@ export function listElements(value: string): string[] {
       const end = character === '"' ? quotedEnd(value, at) : value.indexOf('>', at) + 1
       at = end <= 0 ? value.length : end - 1
     } else if (character === ',') {
-      elements.push(value.slice(from, at).trim())
+      elements.push(trimLws(value.slice(from, at)))
       from = at + 1
     }
   }
-  elements.push(value.slice(from).trim())
+  elements.push(trimLws(value.slice(from)))
   return elements.filter((element) => element !== '')
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { type HeaderName, headerName } from './header-name.ts'
+import { lineEnd, type ReadHeaders, readHeaders } from './header-block.ts'
+import type { HeaderName } from './header-name.ts'
 import {
   type FaultCode,
+  type HeaderBlock,
   header,
   headerValue,
-  headerValues,
   type OtherProtocol,
   type ParsedPacket,
   type SipFault,
@@ -33,12 +34,12 @@ export function parseMessage(bytes: Buffer): ParsedPacket {
   if (isKeepAlive(bytes)) return { kind: 'keep-alive' }
   const start = leadingLineBreaks(bytes)
   const head = headText(bytes, start)
-  const lineEnd = head.indexOf('\n', start)
-  const startLine = head.slice(start, lineEnd === -1 ? head.length : trimCr(head, lineEnd))
+  const lineFeed = head.indexOf('\n', start)
+  const startLine = head.slice(start, lineFeed === -1 ? head.length : lineEnd(head, lineFeed))
   const looksLike = startLine.length > 0 ? otherProtocol(bytes, start, startLine) : 'binary'
   if (looksLike !== null) return notSip(start, looksLike)
 
-  const block = readHeaders(head, lineEnd === -1 ? head.length : lineEnd + 1)
+  const block = readHeaders(head, lineFeed === -1 ? head.length : lineFeed + 1)
   const message = readStartLine(startLine, block, bytes.length)
   if (message === null) {
     return fault('bad-start-line', start, 'neither a request line nor a status line', null)
@@ -67,13 +68,9 @@ function headText(bytes: Buffer, start: number): string {
   return bytes.toString('latin1', 0, end === -1 ? bytes.length : end + 4)
 }
 
-function trimCr(head: string, lineFeed: number): number {
-  return lineFeed > 0 && head.charCodeAt(lineFeed - 1) === 0x0d ? lineFeed - 1 : lineFeed
-}
-
 /** Null when it may be SIP. */
 function otherProtocol(bytes: Buffer, start: number, startLine: string): OtherProtocol | null {
-  if (startLine.startsWith('SIP/') || / SIP\/\S*[ \t]*$/i.test(startLine.slice(-64))) return null
+  if (isStatusLine(startLine) || / SIP\/\S*[ \t]*$/i.test(startLine.slice(-64))) return null
   if (bytes[start] === 0x16 && bytes[start + 1] === 0x03) return 'tls' // a handshake record, RFC 8446 §5.1
   if (startLine.startsWith('SSH-')) return 'ssh'
   if (startLine.startsWith('HTTP/') || / HTTP\/\d/.test(startLine.slice(-16))) return 'http'
@@ -81,66 +78,21 @@ function otherProtocol(bytes: Buffer, start: number, startLine: string): OtherPr
   return /[^\t\x20-\x7e]/.test(startLine.slice(0, 256)) ? 'binary' : 'text'
 }
 
+/** RFC 3261 §7.1: the version is compared without case. */
+function isStatusLine(line: string): boolean {
+  return /^SIP\//i.test(line)
+}
+
 function notSip(offset: number, looksLike: OtherProtocol): SipFault {
   return { kind: 'fault', code: 'not-sip', offset, detail: `looks like ${looksLike}`, status: 400, message: null }
-}
-
-interface ReadHeaders {
-  readonly head: string
-  readonly spans: number[]
-  readonly names: (HeaderName | null)[]
-  /** Where the empty line ends, or the block. */
-  readonly bodyStart: number
-  /** Offset of the first line that is no header, or -1. */
-  readonly badLineAt: number
-}
-
-function readHeaders(head: string, from: number): ReadHeaders {
-  const spans: number[] = []
-  const names: (HeaderName | null)[] = []
-  let badLineAt = -1
-  let at = from
-  while (at < head.length) {
-    const lineFeed = head.indexOf('\n', at)
-    const end = lineFeed === -1 ? head.length : trimCr(head, lineFeed)
-    const next = lineFeed === -1 ? head.length : lineFeed + 1
-    if (end === at) return { head: head.slice(0, next), spans, names, bodyStart: next, badLineAt }
-    const first = head.charCodeAt(at)
-    if (first === 0x20 || first === 0x09) {
-      // A folded line makes the value before it longer (RFC 3261 §7.3.1); before any header it is no header.
-      if (spans.length > 0) spans[spans.length - 1] = trimEnd(head, end, spans[spans.length - 2] ?? at)
-      else if (badLineAt === -1) badLineAt = at
-    } else {
-      const colon = head.indexOf(':', at)
-      if (colon > at && colon < end) {
-        const nameEnd = trimEnd(head, colon, at)
-        const valueStart = trimStart(head, colon + 1, end)
-        spans.push(at, nameEnd, valueStart, trimEnd(head, end, valueStart))
-        names.push(headerName(head, at, nameEnd))
-      } else if (badLineAt === -1) badLineAt = at
-    }
-    at = next
-  }
-  return { head, spans, names, bodyStart: head.length, badLineAt }
-}
-
-function trimStart(head: string, start: number, end: number): number {
-  let at = start
-  while (at < end && (head.charCodeAt(at) === 0x20 || head.charCodeAt(at) === 0x09)) at++
-  return at
-}
-
-function trimEnd(head: string, end: number, start: number): number {
-  let at = end
-  while (at > start && (head.charCodeAt(at - 1) === 0x20 || head.charCodeAt(at - 1) === 0x09)) at--
-  return at
 }
 
 function readStartLine(line: string, block: ReadHeaders, length: number): SipRequest | SipResponse | null {
   const { head, spans, names, bodyStart } = block
   const body = { bodyStart, bodyEnd: length }
-  if (line.startsWith('SIP/')) {
-    const match = /^SIP\/\d+\.\d+ +(\d{3})(?: +(.*))?$/.exec(line)
+  if (isStatusLine(line)) {
+    // Nothing may follow what takes the rest: a pattern that can fail there would try every way to share the spaces.
+    const match = /^SIP\/\d+\.\d+ +(\d{3})(?: ([^]*))?$/i.exec(line)
     return match === null
       ? null
       : { kind: 'response', status: Number(match[1]), reasonPhrase: match[2] ?? '', head, spans, names, ...body }
@@ -174,11 +126,11 @@ function firstFault(
   if (message.kind === 'request') {
     const version = /SIP\/\S*$/i.exec(startLine.slice(-64).trimEnd())?.[0]
     if (version !== undefined && !/^SIP\/2\.0$/i.test(version)) {
-      // RFC 3261 §7.1: the version is compared without case; §21.5.6 has the answer to another one.
+      // RFC 3261 §21.5.6 has the answer to another version.
       return fault('bad-version', start, 'the version is not SIP/2.0', message, 505)
     }
     // RFC 3261 §7.1: single spaces only, no white space in the URI (RFC 4475 §3.1.2.8 and §3.1.2.9).
-    if (!/^[A-Za-z0-9.!%*_+`'~-]+ [^\s]+ SIP\/2\.0$/i.test(startLine)) {
+    if (!/^[A-Za-z0-9.!%*_+`'~-]+ [^\x00-\x20\x7f]+ SIP\/2\.0$/i.test(startLine)) {
       return fault('bad-start-line', start, 'the request line is not METHOD SP Request-URI SP SIP/2.0', message)
     }
     if (message.requestUri.startsWith('<')) {
@@ -192,7 +144,7 @@ function firstFault(
     if (again !== -1) return fault('duplicate-header', message.spans[again * 4] ?? 0, `${name} comes twice`, message)
   }
   for (const name of REQUIRED) {
-    if (!message.names.includes(name)) {
+    if (!hasValue(message, name)) {
       return fault('missing-header', message.head.length, `there is no ${name}`, message)
     }
   }
@@ -242,5 +194,11 @@ function contentLengthFault(message: SipRequest | SipResponse, length: number): 
 
 /** Whether a reply can be built at all: RFC 3261 §8.2.6 copies these from the request. */
 export function isAnswerable(request: SipRequest): boolean {
-  return (['via', 'call-id', 'cseq', 'from', 'to'] as const).every((name) => headerValues(request, name).length > 0)
+  return REQUIRED.every((name) => hasValue(request, name))
+}
+
+/** An empty header is as good as none: the grammar of each that is asked for here wants something in it. */
+function hasValue({ names, spans }: HeaderBlock, name: HeaderName): boolean {
+  const index = names.indexOf(name)
+  return index !== -1 && spans[index * 4 + 2] !== spans[index * 4 + 3]
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import { trimLws } from './lws.ts'
+
 /** A URI as far as evidence needs it; one character a byte, escapes as received. */
 export interface SipUri {
   readonly scheme: string
@@ -40,20 +42,44 @@ export function addressUri(value: string): string | null {
   if (open === -1) {
     // RFC 3261 §20: without brackets everything behind a semicolon belongs to the header. Scanners that write
     // `sip:100;x=y@host` mean the user to be 100, so look for the semicolon behind the host first.
-    const bare = value.slice(value.lastIndexOf('"') + 1)
+    const bare = behindDisplayName(value)
     const end = bare.indexOf(';', bare.indexOf('@') + 1)
-    return (end === -1 ? bare : bare.slice(0, end)).trim()
+    return trimLws(end === -1 ? bare : bare.slice(0, end))
   }
   const close = value.indexOf('>', open)
   return close === -1 ? null : value.slice(open + 1, close)
 }
 
-/** The parameters behind the URI of a To, From or Contact value, with their leading semicolon, or the empty string. */
-export function addressParameters(value: string): string {
+/** A parameter behind the URI of a To, From or Contact value: null for none, the empty string for one without a value. */
+export function addressParameter(value: string, name: string): string | null {
+  const text = addressParameters(value)
+  let from = 1
+  for (let at = 1; at <= text.length; at++) {
+    const character = text[at]
+    if (character === '"') {
+      const end = quotedEnd(text, at)
+      at = end === -1 ? text.length - 1 : end - 1
+    } else if (character === ';' || at === text.length) {
+      const equals = text.slice(from, at).indexOf('=')
+      const nameEnd = equals === -1 ? at : from + equals
+      if (trimLws(text.slice(from, nameEnd)).toLowerCase() === name) return trimLws(text.slice(nameEnd + 1, at))
+      from = at + 1
+    }
+  }
+  return null
+}
+
+/** With their leading semicolon, or the empty string. */
+function addressParameters(value: string): string {
   const open = openBracket(value)
   const from = open === null || open === -1 ? value.indexOf('@') + 1 : value.indexOf('>', open) + 1
   const semicolon = value.indexOf(';', from)
   return semicolon === -1 ? '' : value.slice(semicolon)
+}
+
+/** Without the quoted display name that some write in front of a URI without brackets. */
+function behindDisplayName(value: string): string {
+  return /^[ \t]*"/.test(value) ? value.slice(quotedEnd(value, value.indexOf('"'))) : value
 }
 
 /** Index of the `<` behind an optional quoted display name; -1 without one; null when the quoting never ends. */
@@ -77,7 +103,7 @@ export function quotedEnd(text: string, start: number): number {
 
 function plainUser(userinfo: string): string {
   const end = userinfo.search(/[:;]/)
-  return (end === -1 ? userinfo : userinfo.slice(0, end)).trim()
+  return trimLws(end === -1 ? userinfo : userinfo.slice(0, end))
 }
 
 /** RFC 3966 §3: a number with visual separators, then parameters. Separators are not dialled. */

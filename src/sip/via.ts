@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import { trimLws } from './lws.ts'
 import { quotedEnd } from './uri.ts'
 
 /** The topmost hop of a Via value: `SIP/2.0/UDP host:port;params`, and what follows the comma behind it. */
@@ -24,7 +25,7 @@ export function parseVia(value: string): Via | null {
   let at = hop[0].length
   let from = at
   const close = (end: number) => {
-    const parameter = value.slice(from, end).trim()
+    const parameter = trimLws(value.slice(from, end))
     if (parameter !== '') parameters.push(parameter)
   }
   for (; at < value.length; at++) {
@@ -39,8 +40,8 @@ export function parseVia(value: string): Via | null {
     } else if (character === ',') break
   }
   close(at)
-  const next = at < value.length ? value.slice(at + 1).trim() : null
-  return { protocol: hop[1], sentBy: hop[2].trim(), parameters, next }
+  const next = trimLws(value.slice(at + 1))
+  return { protocol: hop[1], sentBy: trimLws(hop[2]), parameters, next: next === '' ? null : next }
 }
 
 /**
@@ -65,17 +66,17 @@ export function viaParameter(via: Via, name: string): string | null {
   const parameter = via.parameters.find((candidate) => isNamed(candidate, name))
   if (parameter === undefined) return null
   const equals = parameter.indexOf('=')
-  return equals === -1 ? '' : parameter.slice(equals + 1).trim()
+  return equals === -1 ? '' : trimLws(parameter.slice(equals + 1))
 }
 
 function isNamed(parameter: string, name: string): boolean {
   const equals = parameter.indexOf('=')
-  return (equals === -1 ? parameter : parameter.slice(0, equals)).trim().toLowerCase() === name
+  return trimLws(equals === -1 ? parameter : parameter.slice(0, equals)).toLowerCase() === name
 }
 
 function sentByHost(sentBy: string): string {
   const bracketed = /^\[([^\]]*)\]/.exec(sentBy)
   if (bracketed?.[1] !== undefined) return bracketed[1].toLowerCase()
   const colon = sentBy.indexOf(':')
-  return colon === -1 ? sentBy : sentBy.slice(0, colon).trim()
+  return colon === -1 ? sentBy : trimLws(sentBy.slice(0, colon))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import { allHeaders, header, headerValue, headerValues, type SipRequest, type SipResponse } from './message.ts'
-import { addressParameters } from './uri.ts'
+import { addressParameter } from './uri.ts'
 import { answeredVia } from './via.ts'
 
 /** Reason phrases of RFC 3261 §21 for the answers we give. */
@@ -42,7 +42,7 @@ export function writeReply(
 }
 
 function withTag(to: string, tag: string): string {
-  return /;[ \t]*tag[ \t]*=/i.test(addressParameters(to)) ? to : `${to};tag=${tag}`
+  return addressParameter(to, 'tag') === null ? `${to};tag=${tag}` : to
 }
 
 /**
@@ -54,8 +54,9 @@ export function writeMessage(message: SipRequest | SipResponse, body: Buffer): B
     message.kind === 'request'
       ? `${message.method} ${message.requestUri} SIP/2.0`
       : `SIP/2.0 ${message.status} ${message.reasonPhrase}`
+  const lengthAt = header(message, 'content-length')?.offset
   const lines = allHeaders(message)
-    .filter(({ offset }) => offset !== header(message, 'content-length')?.offset)
+    .filter(({ offset }) => offset !== lengthAt)
     .map(({ name, value }) => `${name}: ${value}`)
   const head = [startLine, ...lines, `Content-Length: ${body.length}`, '', ''].join('\r\n')
   return Buffer.concat([Buffer.from(head, 'latin1'), body])

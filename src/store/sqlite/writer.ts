@@ -41,9 +41,13 @@ export async function openSqliteWriter(
   const died = Promise.withResolvers<never>()
   died.promise.catch(() => {}) // whoever waits for an answer gets it too
   let answer = Promise.withResolvers<FromWriter>()
+  let closed = false // then its end is what was asked for
   thread.on('error', died.reject)
-  thread.on('exit', (code) => died.reject(new Error(`the database thread ended with ${code}`)))
+  thread.on('exit', (code) => {
+    if (!closed) died.reject(new Error(`the database thread ended with ${code}`))
+  })
   thread.on('message', (message: FromWriter) => {
+    if (message.kind === 'closed') closed = true
     if (message.kind === 'progress') onProgress(message.text)
     else answer.resolve(message)
   })

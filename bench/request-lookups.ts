@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+// Child process of the lookup benchmark: eight keep-alive connections, each asking again as soon as it has its answer.
+// Arguments: port, seconds, path with %d for a number, how many numbers.
+
+import { connect } from 'node:net'
+
+const CONNECTIONS = 8
+const [port = '', seconds = '', path = '', numbers = ''] = process.argv.slice(2)
+const latencies: number[] = []
+const until = performance.now() + Number(seconds) * 1000
+let asked = 0
+
+function ask(): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port: Number(port), noDelay: true })
+    let startedAt = 0
+    let answer = ''
+    const next = () => {
+      if (performance.now() >= until) {
+        socket.destroy()
+        return resolve()
+      }
+      startedAt = performance.now()
+      answer = ''
+      const target = path.replace('%d', String(asked++ % Number(numbers)))
+      socket.write(`GET ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`)
+    }
+    socket.on('connect', next)
+    socket.on('error', reject)
+    socket.on('data', (chunk) => {
+      answer += chunk.toString('latin1')
+      const head = answer.indexOf('\r\n\r\n')
+      const length = /\r\ncontent-length: *(\d+)/i.exec(answer)?.[1]
+      if (head === -1 || length === undefined || answer.length < head + 4 + Number(length)) return
+      if (!answer.startsWith('HTTP/1.1 200')) return reject(new Error(answer.slice(0, 200)))
+      latencies.push(performance.now() - startedAt)
+      next()
+    })
+  })
+}
+
+await Promise.all(Array.from({ length: CONNECTIONS }, ask))
+latencies.sort((one, other) => one - other)
+const at = (share: number) => latencies[Math.floor(latencies.length * share)] ?? Number.NaN
+process.stdout.write(JSON.stringify({ perSecond: latencies.length / Number(seconds), p50Ms: at(0.5), p99Ms: at(0.99) }))

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import type { FastifyRequest } from 'fastify'
+import type { IpAddress } from '../net/ip.ts'
+import type { EventReader } from '../store/store.ts'
+import type { HealthReport } from './health.ts'
+import type { Lists } from './lists.ts'
+import type { MetricReading } from './metrics.ts'
+
+/** What the routes answer from. */
+export interface ApiContext {
+  readonly reader: EventReader
+  /** Changes with the store's version and with the program's; for entity tags. */
+  versions(): string
+  readonly lists: Lists
+  readonly version: string
+  health(): HealthReport
+  metrics(): readonly MetricReading[]
+  isBogon(address: IpAddress): boolean
+  ownAddresses(): ReadonlySet<string>
+  /** True when no key is configured or the request brings one. */
+  hasKey(request: FastifyRequest): boolean
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import type { Profile, StoredEvent, Tally } from '../store/store.ts'
+import { EVENT_SUMMARY_SCHEMA, eventSummary } from './event-body.ts'
+import type { JsonSchema } from './route.ts'
+
+/** How many events the details show. */
+export const RECENT_EVENTS = 10
+
+const MAX_VALUE_CHARACTERS = 256 // an attacker's User-Agent may be 64 KiB, and there may be a hundred of them
+
+/** Key of one counterpart's tally, and of the list of them: a bad actor's called numbers, a number's bad actors. */
+export type Counterpart = readonly ['called_number', 'called_numbers'] | readonly ['ip_address', 'ip_addresses']
+
+/** What both kinds of details count, as keys of the body. */
+export function profileBody(profile: Profile, [one, many]: Counterpart) {
+  return {
+    examined_events: profile.examined,
+    methods: tallies(profile.methods, 'method'),
+    user_agents: tallies(profile.userAgents, 'user_agent'),
+    [many]: tallies(profile.counterparts, one),
+  }
+}
+
+/** The newest events without their messages. */
+export function recentEvents(events: readonly StoredEvent[]) {
+  return events.map(eventSummary)
+}
+
+/** Properties of `profileBody` and `recentEvents` for the schema of an answer. */
+export function detailProperties([one, many]: Counterpart) {
+  return {
+    examined_events: {
+      type: 'integer',
+      description: 'How many of the newest events the counts below are over; at most 100',
+    },
+    methods: tallySchema('method'),
+    user_agents: tallySchema('user_agent'),
+    [many]: tallySchema(one),
+    recent_events: { type: 'array', maxItems: RECENT_EVENTS, items: EVENT_SUMMARY_SCHEMA },
+  } satisfies JsonSchema
+}
+
+function tallies(counted: readonly Tally[], name: string) {
+  return counted.map(({ value, seenCount }) => ({
+    [name]: shortened(value),
+    seen_count: String(seenCount),
+  }))
+}
+
+function shortened(value: string): string {
+  if (value.length <= MAX_VALUE_CHARACTERS) return value
+  return `${value
+    .slice(0, MAX_VALUE_CHARACTERS)
+    .toWellFormed()
+    .replace(/\ufffd$/, '')}…`
+}
+
+function tallySchema(name: string): JsonSchema {
+  return {
+    type: 'array',
+    description: 'Most frequent first; a value longer than 256 characters is cut and ends with an ellipsis',
+    items: {
+      type: 'object',
+      required: [name, 'seen_count'],
+      properties: { [name]: { type: 'string' }, seen_count: { type: 'string' } },
+    },
+  }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { parseIp } from '../net/ip.ts'
+import type { EventPage, EventQuery, EventReader } from '../store/store.ts'
+import type { ApiContext } from './api-context.ts'
+import { entityTag, sentNotModified } from './conditional.ts'
+import { CURSOR_PATTERN, decodeCursor, encodeCursor, MAX_CURSOR_LENGTH } from './cursor.ts'
+import { sendText } from './encoding.ts'
+import { EVENT_SCHEMA, eventBody } from './event-body.ts'
+import { linkNext, SINCE_PARAMETER, storedTime } from './list-answer.ts'
+import type { ListInProgress } from './lists.ts'
+import type { ParameterSchemas, ParameterValues } from './parameters.ts'
+import { INVALID_REQUEST, JSON_TYPE, refusal, refuse } from './refuse.ts'
+import type { JsonSchema, Route } from './route.ts'
+
+const EVENTS_PER_TURN = 25
+// A filter that hardly anything passes makes short pages, not long waits: one question looks at a bounded number of rows.
+const MAX_QUESTIONS = 50
+// A message may have 128 KiB, so 1,000 of them would be more than anyone wants in memory.
+const MAX_PAGE_CHARACTERS = 4 * 1024 * 1024
+
+const PARAMETERS = {
+  ip: { description: 'an IP address', type: 'string', pattern: '.', maxLength: 100 },
+  number: { description: 'a number exactly as dialled', type: 'string', pattern: '.', maxLength: 256 },
+  method: { description: 'a SIP method', type: 'string', pattern: '.', maxLength: 256 },
+  since: { ...SINCE_PARAMETER, description: 'a UTC time as in 2026-01-31 or 2026-01-31T23:59:59.5Z' },
+  limit: {
+    description: 'At most this many; a page also ends at about 4 MB of messages',
+    type: 'integer',
+    minimum: 1,
+    maximum: 1_000,
+    default: 100,
+  },
+  cursor: {
+    description: 'the `next_cursor` of the page before, with the same other parameters',
+    type: 'string',
+    pattern: CURSOR_PATTERN,
+    maxLength: MAX_CURSOR_LENGTH,
+  },
+} as const satisfies ParameterSchemas
+
+const EVENTS_SCHEMA = {
+  type: 'object',
+  required: ['events', 'next_cursor'],
+  properties: {
+    events: { type: 'array', items: EVENT_SCHEMA },
+    next_cursor: { type: ['string', 'null'], description: 'Pass it as `cursor` for the next page; null on the last' },
+  },
+} satisfies JsonSchema
+
+/** `/events`: the evidence itself. */
+export function eventsRoute(context: ApiContext): Route {
+  return {
+    path: '/events',
+    operationId: 'listEvents',
+    summary: 'Events, newest first',
+    description:
+      'Each as the JSON log has it, the whole message included. A page may be short, or even empty, and still go on.',
+    needsKey: true,
+    query: PARAMETERS,
+    answers: {
+      200: { description: 'One page', content: { 'application/json': EVENTS_SCHEMA } },
+      503: refusal('Too many lists are being sent; see Retry-After'),
+    },
+    handle: (request, reply) => answerEvents(context, request, reply),
+  }
+}
+
+function answerEvents(
+  { reader, versions, lists }: ApiContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): undefined | Promise<undefined> {
+  const query = eventQuery(request.query as ParameterValues<typeof PARAMETERS>) // checked by the server
+  if (typeof query === 'string') return refuse(reply, 400, INVALID_REQUEST, query)
+  if (sentNotModified(request, reply, entityTag(request, versions()))) return
+  const list = lists.begin(request, reply)
+  if (list === null) return
+  return answerPage(reader, list, request, reply, query)
+}
+
+/** The store's question, or what is wrong with ours. */
+function eventQuery(values: ParameterValues<typeof PARAMETERS>): EventQuery | string {
+  const ip = values.ip === undefined ? null : parseIp(values.ip)
+  if (values.ip !== undefined && ip === null) return 'ip must be an IP address'
+  const [before] = values.cursor === undefined ? [] : (decodeCursor(values.cursor, 1) ?? [])
+  if (values.cursor !== undefined && !/^\d{1,15}$/.test(before ?? '')) {
+    return 'cursor must be the next_cursor of a page of events'
+  }
+  return {
+    limit: values.limit,
+    ...(ip === null ? {} : { ip }),
+    ...(values.number === undefined ? {} : { number: values.number }),
+    ...(values.method === undefined ? {} : { method: values.method }),
+    ...(values.since === undefined ? {} : { since: storedTime(values.since) }),
+    ...(before === undefined ? {} : { before: Number(before) }),
+  }
+}
+
+async function answerPage(
+  reader: EventReader,
+  list: ListInProgress,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  query: EventQuery,
+): Promise<undefined> {
+  const bodies: string[] = []
+  let characters = 0
+  let next: number | null = query.before ?? Number.MAX_SAFE_INTEGER
+  for (let asked = 0; asked < MAX_QUESTIONS && next !== null; asked++) {
+    const limit = Math.min(EVENTS_PER_TURN, query.limit - bodies.length)
+    if (limit === 0 || characters > MAX_PAGE_CHARACTERS) break
+    const page: EventPage = reader.events({ ...query, before: next, limit })
+    for (const event of page.events) {
+      const body = JSON.stringify(eventBody(event))
+      bodies.push(body)
+      characters += body.length
+    }
+    next = page.nextBefore
+    await list.turn()
+    if (list.ended()) return
+  }
+  const cursor = next === null ? null : encodeCursor([String(next)])
+  if (cursor !== null) linkNext(request, reply, cursor)
+  return sendText(request, reply, JSON_TYPE, `{"events":[${bodies.join(',')}],"next_cursor":${JSON.stringify(cursor)}}`)
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import type { EventReader, ListQuery } from '../store/store.ts'
+import { fixtureOptions, startFixtureApi } from './fixture-api.ts'
+import { createFixtureReader } from './fixture-reader.ts'
+import { API_LIMITS, type ApiLimits } from './limits.ts'
+import { startApi } from './server.ts'
+
+const ENDLESS = 100_000_000 // rows: a list that no test sees the end of
+
+/** A store whose list of numbers has no end, and that counts the rows taken from it. */
+function createEndlessReader() {
+  const fixture = createFixtureReader({})
+  let rows = 0
+  let open = 0
+  const reader: EventReader = {
+    ...fixture,
+    snapshot: () => {
+      open++
+      return {
+        ...fixture.snapshot(),
+        *calledNumbers(_query: ListQuery) {
+          while (rows < ENDLESS) {
+            const time = '2026-01-01 00:00:00.000000000'
+            rows++ // the number has to be one that hardly compresses, or too many of them fit the buffers
+            yield { calledNumber: String(Math.random()).slice(2), seenFirst: time, seenLast: time, seenCount: 1 }
+          }
+        },
+        close: () => {
+          open--
+        },
+      }
+    },
+  }
+  return { reader, rows: () => rows, openSnapshots: () => open }
+}
+
+/** Asks for a list, reads its head and no more. */
+async function askAndStall(port: number, t: TestContext, headers = ''): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  t.after(() => socket.destroy())
+  socket.on('error', () => {}) // some tests have the API cut it
+  socket.write(`GET /numbers HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`)
+  await once(socket, 'readable')
+  return socket
+}
+
+async function startEndless(t: TestContext, limits: Partial<ApiLimits> = {}) {
+  const store = createEndlessReader()
+  return { ...store, ...(await startFixtureApi(t, store.reader, {}, { stopGraceMs: 1, ...limits })) }
+}
+
+/** Resolves when `read` gives the same number twice, 50 ms apart. */
+async function settled(t: TestContext, read: () => number): Promise<number> {
+  let before = Number.NaN
+  await t.waitFor(
+    () => {
+      const now = read()
+      const same = now === before
+      before = now
+      assert.ok(same)
+    },
+    { interval: 50, timeout: 20_000 },
+  )
+  return before
+}
+
+for (const headers of ['', 'Accept-Encoding: gzip\r\n']) {
+  const how = headers === '' ? 'as it is' : 'compressed'
+  test(`a list sent ${how} is made no faster than its reader takes it`, async (t) => {
+    const store = await startEndless(t)
+    const socket = await askAndStall(store.port, t, headers)
+    const made = await settled(t, store.rows)
+    // What the kernel and the buffers on the way hold, and nothing like the whole list.
+    assert.ok(made < ENDLESS / 100, `${made} rows`)
+    socket.resume()
+    await t.waitFor(() => assert.ok(store.rows() > made))
+  })
+
+  test(`a list sent ${how} ends, and lets go of the store, when its reader goes away`, async (t) => {
+    const store = await startEndless(t)
+    const socket = await askAndStall(store.port, t, headers)
+    assert.equal(store.openSnapshots(), 1)
+    socket.destroy()
+    await t.waitFor(() => assert.equal(store.openSnapshots(), 0))
+    const made = await settled(t, store.rows)
+    assert.equal(store.rows(), made)
+  })
+
+  test(`a list sent ${how} is cut at its deadline, even while its reader reads`, async (t) => {
+    const store = await startEndless(t, { deadlineMs: 100 })
+    const socket = await askAndStall(store.port, t, headers)
+    socket.resume()
+    await once(socket, 'close')
+    assert.equal(store.openSnapshots(), 0)
+  })
+}
+
+test('a list waiting behind another on its connection is cut at its deadline too', async (t) => {
+  const store = await startEndless(t, { deadlineMs: 100 })
+  const socket = await askAndStall(store.port, t)
+  socket.write('GET /numbers HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await t.waitFor(() => assert.equal(store.openSnapshots(), 2))
+  await t.waitFor(() => assert.equal(store.openSnapshots(), 0))
+})
+
+test('no more lists than the limit are sent at a time; lookups are answered meanwhile', async (t) => {
+  const store = await startEndless(t, { maxLists: 3 })
+  const readers = await Promise.all([1, 2, 3].map(() => askAndStall(store.port, t)))
+  const refused = await store.get('/numbers')
+  assert.equal(refused.status, 503)
+  assert.equal(refused.headers.get('retry-after'), '1')
+  assert.equal(refused.headers.get('etag'), null)
+  assert.equal(((await refused.json()) as { error: string }).error, 'Too many lists at a time')
+  assert.equal((await store.get('/numbers/100')).status, 200)
+  assert.match(await (await store.get('/metrics')).text(), /^sentrypeer_api_lists_in_progress 3$/m)
+  assert.match(await (await store.get('/metrics')).text(), /^sentrypeer_api_lists_refused_total 1$/m)
+
+  readers[0]?.destroy()
+  await t.waitFor(() => assert.equal(store.openSnapshots(), 2))
+  const admitted = await askAndStall(store.port, t)
+  assert.match(String(admitted.read()), /^HTTP\/1\.1 200 /)
+})
+
+test('a stop cuts the lists that are being sent and lets go of the store', async (t) => {
+  const store = createEndlessReader()
+  const api = await startApi(fixtureOptions(), store.reader, { ...API_LIMITS, stopGraceMs: 10 })
+  await askAndStall(api.port, t)
+  await api.stop()
+  assert.equal(store.openSnapshots(), 0)
+})
+
+test('a store that fails in the middle of a list cuts it, so that it cannot pass for whole', async (t) => {
+  const reader = createFixtureReader(...Array.from({ length: 5_000 }, (_, n) => ({ calledNumber: String(n) })))
+  let taken = 0
+  const failing: EventReader = {
+    ...reader,
+    snapshot: () => {
+      const snapshot = reader.snapshot()
+      return {
+        ...snapshot,
+        *calledNumbers(query) {
+          for (const row of snapshot.calledNumbers(query)) {
+            if (++taken > 2_000) throw new Error('disk I/O error')
+            yield row
+          }
+        },
+      }
+    },
+  }
+  const api = await startFixtureApi(t, failing)
+  const answer = await api.get('/numbers')
+  assert.equal(answer.status, 200)
+  await assert.rejects(answer.text())
+  assert.deepEqual(api.log, ['REST API: a list failed and was cut: disk I/O error\n'])
+  assert.equal(reader.openSnapshots(), 0)
+})
+
+test('a store that fails at the first row is a 500', async (t) => {
+  const reader = createFixtureReader({})
+  reader.breakRows()
+  const api = await startFixtureApi(t, reader)
+  for (const path of ['/numbers', '/numbers?limit=1', '/ip-addresses/ipset?min_proof=none']) {
+    assert.equal((await api.get(path)).status, 500, path)
+  }
+  await t.waitFor(() => assert.equal(reader.openSnapshots(), 0))
+})

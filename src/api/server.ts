@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import { randomUUID } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { endpointText, type IpAddress } from '../net/ip.ts'
+import { errorCode, OperatorError, reason } from '../ops/errors.ts'
+import { createRepeatedNotice, type Log } from '../ops/log.ts'
+import type { EventReader } from '../store/store.ts'
+import type { ApiContext } from './api-context.ts'
+import { eventsRoute } from './events.ts'
+import { type HealthReport, healthRoute } from './health.ts'
+import { createHttpServer } from './http-server.ts'
+import { ipAddressRoutes } from './ip-addresses.ts'
+import { ipsetRoute } from './ipset.ts'
+import { createKeyCheck, isLoopback, requireKeyBeyondLoopback } from './keys.ts'
+import { API_LIMITS, type ApiLimits } from './limits.ts'
+import { createLists, type Lists } from './lists.ts'
+import { type MetricReading, metricsRoute } from './metrics.ts'
+import { numberRoutes } from './numbers.ts'
+import { openapiRoute } from './openapi.ts'
+import { createRequestCounts } from './request-counts.ts'
+import { rootRoute } from './root.ts'
+
+const MAX_CONNECTIONS = 512 // chosen: below any usual limit of open files, above any number of PBXs that ask one node
+const NOTICE_MS = 60_000
+
+export interface ApiOptions {
+  readonly listen: { readonly host: string; readonly port: number }
+  /** Plain or `sha256:HEX`. None: everyone who reaches the socket may ask. */
+  readonly keys: readonly string[]
+  /** Listen beyond loopback even without a key. */
+  readonly allowAnonymous: boolean
+  readonly version: string
+  isBogon(address: IpAddress): boolean
+  /** Addresses that never get into a blocklist, whatever arrives in their name. */
+  ownAddresses(): ReadonlySet<string>
+  health(): HealthReport
+  /** The daemon's readings; the API adds its own. */
+  metrics(): readonly MetricReading[]
+  wallMs(): number
+  readonly log: Log
+}
+
+export interface Api {
+  readonly address: string
+  readonly port: number
+  /** Stops listening, gives answers on their way half a second, closes every snapshot. */
+  stop(): Promise<void>
+}
+
+/**
+ * Serves the REST API. Throws an OperatorError when it must not or cannot listen. The reader stays the caller's, to be
+ * closed after `stop`.
+ */
+export async function startApi(options: ApiOptions, reader: EventReader, limits = API_LIMITS): Promise<Api> {
+  const { listen } = options
+  requireKeyBeyondLoopback(listen.host, options.keys, options.allowAnonymous)
+  const failure = createRepeatedNotice(options.log.warn, NOTICE_MS, options.wallMs)
+  const lists = createLists(reader, limits, failure)
+  const app = buildServer(options, reader, lists, limits, failure)
+  // One socket for localhost, which may be two addresses: programs that look it up try both.
+  const host = listen.host === 'localhost' ? '127.0.0.1' : listen.host
+  try {
+    await app.listen({ host, port: listen.port })
+  } catch (error) {
+    await app.close()
+    throw listenFailed(endpointText(listen.host, listen.port), error)
+  }
+  app.server.maxConnections = MAX_CONNECTIONS
+  const bound = app.addresses()[0] as AddressInfo // not a path: we gave it a host and a port
+  return {
+    address: bound.address,
+    port: bound.port,
+    async stop() {
+      const cut = setTimeout(() => {
+        lists.stop()
+        app.server.closeAllConnections()
+      }, limits.stopGraceMs)
+      await app.close()
+      clearTimeout(cut)
+      lists.stop()
+    },
+  }
+}
+
+function buildServer(
+  options: ApiOptions,
+  reader: EventReader,
+  lists: Lists,
+  limits: ApiLimits,
+  onFailure: (text: string) => void,
+) {
+  const { keys, log, listen, version, wallMs } = options
+  const anonymous = keys.length === 0
+  const isKey = createKeyCheck(keys)
+  const requests = createRequestCounts()
+  // The store's version may begin anew with each start, so the start is part of every entity tag.
+  const start = randomUUID()
+  const context: ApiContext = {
+    reader,
+    versions: () => `${version} ${start} ${reader.version()}`,
+    lists,
+    version,
+    health: options.health,
+    metrics: options.metrics,
+    isBogon: options.isBogon,
+    ownAddresses: options.ownAddresses,
+    hasKey: ({ headers }) => anonymous || isKey(headers.authorization),
+  }
+  const wrongKey = createRepeatedNotice(log.warn, NOTICE_MS, wallMs)
+  return createHttpServer({
+    routes: routesOf(context, requests),
+    rules: {
+      checkHost: anonymous && isLoopback(listen.host),
+      allowOrigins: anonymous,
+      hasKey: context.hasKey,
+      onWrongKey: ({ ip }) => wrongKey(`REST API: a request from ${ip} had a wrong key and was answered 401`),
+    },
+    limits,
+    version,
+    requests,
+    onFailure,
+  })
+}
+
+function routesOf(context: ApiContext, requests: ReturnType<typeof createRequestCounts>) {
+  const routes = [
+    rootRoute(),
+    healthRoute(context),
+    ...ipAddressRoutes(context),
+    ipsetRoute(context),
+    ...numberRoutes(context),
+    eventsRoute(context),
+    metricsRoute(context, requests),
+  ]
+  return [...routes, openapiRoute(routes, context.version)]
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'Another program listens there (see: ss -lntp). Stop it, or choose another port with --api-listen.',
+  EACCES: 'Ports below 1024 need root or CAP_NET_BIND_SERVICE. Choose a higher one with --api-listen.',
+  EADDRNOTAVAIL: 'This machine has no such address (see: ip addr). Choose one that it has with --api-listen.',
+}
+
+function listenFailed(endpoint: string, cause: unknown): OperatorError {
+  const code = errorCode(cause) ?? ''
+  return new OperatorError(
+    'LISTEN_FAILED',
+    `cannot listen for the REST API on ${endpoint}: ${code === '' ? reason(cause) : code}`,
+    HINTS[code] ?? 'Choose another address or port with --api-listen.',
+    cause,
+  )
+}

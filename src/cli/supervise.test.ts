@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import assert from 'node:assert/strict'
+import { EventEmitter } from 'node:events'
+import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { OperatorError } from '../ops/errors.ts'
+import { type Daemon, supervise } from './supervise.ts'
+
+/** A daemon that does what it is told, and all that was said and done around it. */
+function scene({ stopDeadlineMs = 60_000, stop = async () => {}, reopen = async () => {} } = {}) {
+  const events = new EventEmitter()
+  const done: string[] = []
+  const started = Promise.withResolvers<void>()
+  const failed = Promise.withResolvers<never>()
+  const daemon: Daemon = {
+    failed: failed.promise,
+    stop: () => {
+      done.push('stop')
+      return stop()
+    },
+    reopen: () => {
+      done.push('reopen')
+      return reopen()
+    },
+  }
+  const say = (text: string) => void done.push(text)
+  const exitCode = supervise(() => started.promise.then(() => daemon), {
+    events,
+    log: { warn: say, notice: say, info: say, debug: say },
+    complain: (error) => say(`complaint: ${error instanceof Error ? error.message : error}`),
+    stopDeadlineMs,
+  })
+  return { events, done, started, failed, exitCode }
+}
+
+/** The same with the start behind it. */
+async function running(...options: Parameters<typeof scene>) {
+  const all = scene(...options)
+  all.started.resolve()
+  await setImmediate()
+  return all
+}
+
+const FOREVER = () => new Promise<void>(() => {})
+
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  test(`${signal} stops the daemon and the process leaves with 0`, async () => {
+    const { events, done, exitCode } = await running()
+    events.emit(signal, signal)
+    assert.equal(await exitCode, 0)
+    assert.deepEqual(done, ['stop'])
+  })
+}
+
+test('a stop during the start waits for the start and then stops', async () => {
+  const { events, done, started, exitCode } = scene()
+  events.emit('SIGTERM', 'SIGTERM')
+  await setImmediate()
+  assert.deepEqual(done, [])
+  started.resolve()
+  assert.equal(await exitCode, 0)
+  assert.deepEqual(done, ['stop'])
+})
+
+test('a start that fails during a stop is told, once', async () => {
+  const { events, done, started, exitCode } = scene()
+  events.emit('SIGTERM', 'SIGTERM')
+  started.reject(new OperatorError('LISTEN_FAILED', 'port taken', 'Free it.'))
+  assert.equal(await exitCode, 1)
+  assert.deepEqual(done, ['complaint: port taken'])
+})
+
+test('a second signal leaves with 1 without waiting', async () => {
+  const stopped = Promise.withResolvers<void>()
+  const { events, done, exitCode } = await running({ stop: () => stopped.promise })
+  events.emit('SIGTERM', 'SIGTERM')
+  events.emit('SIGINT', 'SIGINT')
+  assert.equal(await exitCode, 1)
+  assert(done.includes('SIGINT again: leaving without waiting'))
+  stopped.resolve()
+})
+
+test('a stop that takes too long leaves with 1 and says so', async () => {
+  const { events, done, exitCode } = await running({ stop: FOREVER, stopDeadlineMs: 1 })
+  events.emit('SIGTERM', 'SIGTERM')
+  assert.equal(await exitCode, 1)
+  assert.match(done.at(-1) ?? '', /still not stopped after 0\.001 s/)
+})
+
+test('a start that never ends can be stopped', async () => {
+  const { events, exitCode } = scene({ stopDeadlineMs: 1 })
+  events.emit('SIGTERM', 'SIGTERM')
+  assert.equal(await exitCode, 1)
+})
+
+test('a stop that fails is told and leaves with its code', async () => {
+  const { events, done, exitCode } = await running({ stop: () => Promise.reject(new Error('stuck')) })
+  events.emit('SIGTERM', 'SIGTERM')
+  assert.equal(await exitCode, 70)
+  assert.deepEqual(done, ['stop', 'complaint: stuck'])
+})
+
+for (const [error, expected] of [
+  [new OperatorError('DB_CORRUPT', 'broken', 'Mend it.'), 1],
+  [new Error('broken'), 70],
+] as const) {
+  test(`a start that fails with ${error.name} leaves with ${expected}`, async () => {
+    const { done, started, exitCode } = scene()
+    started.reject(error)
+    assert.equal(await exitCode, expected)
+    assert.deepEqual(done, ['complaint: broken'])
+  })
+
+  test(`a daemon that fails with ${error.name} is stopped and the process leaves with ${expected}`, async () => {
+    const { done, failed, exitCode } = await running()
+    failed.reject(error)
+    assert.equal(await exitCode, expected)
+    assert.deepEqual(done, ['complaint: broken', 'stop'])
+  })
+}
+
+test('SIGHUP reopens logs and nothing else', async () => {
+  const { events, done } = await running()
+  events.emit('SIGHUP', 'SIGHUP')
+  events.emit('SIGHUP', 'SIGHUP')
+  await setImmediate()
+  assert.deepEqual(done, ['reopen', 'reopen'])
+})
+
+test('logs that cannot be reopened are told, and the daemon goes on', async () => {
+  const { events, done, exitCode } = await running({ reopen: () => Promise.reject(new Error('read-only')) })
+  events.emit('SIGHUP', 'SIGHUP')
+  await setImmediate()
+  assert.deepEqual(done, ['reopen', 'could not reopen the logs: read-only'])
+  events.emit('SIGTERM', 'SIGTERM')
+  assert.equal(await exitCode, 0)
+})
+
+test('SIGHUP during the start or the stop is passed over', async () => {
+  const { events, done, started, exitCode } = scene()
+  events.emit('SIGHUP', 'SIGHUP')
+  started.resolve()
+  await setImmediate()
+  events.emit('SIGTERM', 'SIGTERM')
+  events.emit('SIGHUP', 'SIGHUP')
+  assert.equal(await exitCode, 0)
+  assert.deepEqual(done, ['stop'])
+})
+
+test('an uncaught exception is told, the daemon is stopped, and the process leaves with 70', async () => {
+  const { events, done, exitCode } = await running()
+  events.emit('uncaughtException', new Error('bug'))
+  assert.equal(await exitCode, 70)
+  assert.deepEqual(done, ['complaint: bug', 'stop'])
+})
+
+test('an uncaught exception in the middle of a stop changes the exit code and not the stop', async () => {
+  const stopped = Promise.withResolvers<void>()
+  const { events, done, exitCode } = await running({ stop: () => stopped.promise })
+  events.emit('SIGTERM', 'SIGTERM')
+  events.emit('uncaughtException', new Error('bug'))
+  stopped.resolve()
+  assert.equal(await exitCode, 70)
+  assert.deepEqual(done.toSorted(), ['complaint: bug', 'stop'])
+})
+
+test('an exception thrown by the start itself, not by its promise, is told too', async () => {
+  const done: unknown[] = []
+  const exitCode = await supervise(
+    () => {
+      throw new Error('at once')
+    },
+    {
+      events: new EventEmitter(),
+      log: { warn() {}, notice() {}, info() {}, debug() {} },
+      complain: (error) => done.push(error),
+      stopDeadlineMs: 1,
+    },
+  )
+  assert.equal(exitCode, 70)
+  assert.equal(done.length, 1)
+})

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+// The process: command line, signals, exit code. The one file that reads process.argv and process.env. What only one
+// command needs is imported by that command, so that --help is quick.
+
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { parseCommand } from './cli/command.ts'
+import { complaint, exitCodeOf } from './cli/complaint.ts'
+import { supervise } from './cli/supervise.ts'
+import { VERSION } from './cli/version.ts'
+import { type Config, loadConfig } from './config/load.ts'
+import { createLog, type LogLevel } from './ops/log.ts'
+
+const STOP_DEADLINE_MS = 5_000 // service managers and containers kill after 10 s or more
+
+async function main(): Promise<void> {
+  const command = parseCommand(process.argv.slice(2))
+  switch (command.kind) {
+    case 'help': {
+      const { helpText } = await import('./config/help.ts')
+      return print(helpText(VERSION))
+    }
+    case 'version':
+      return print(`sentrypeer ${VERSION}\n`)
+    case 'api-key': {
+      const { randomBytes } = await import('node:crypto')
+      const { newApiKeyText } = await import('./cli/api-key.ts')
+      return print(newApiKeyText(randomBytes))
+    }
+    case 'config-check': {
+      const { configReport } = await import('./cli/config-check.ts')
+      const config = load(command.argv)
+      for (const warning of config.warnings) createLog('notice', printError).warn(`warning: ${warning}`)
+      return print(configReport(config))
+    }
+    case 'run':
+      return run(load(command.argv))
+    default:
+      return command satisfies never
+  }
+}
+
+async function run(config: Config): Promise<void> {
+  process.title = 'sentrypeer' // a key given as a flag must not be read off the process list
+  const log = createLog(levelOf(config), printError)
+  process.on('warning', (warning) => log.debug(`Node.js: ${warning.name}: ${warning.message}`))
+  for (const warning of config.warnings) log.warn(`warning: ${warning}`)
+  const exitCode = await supervise(
+    async () => {
+      const { startDaemon } = await import('./daemon.ts')
+      return startDaemon(config, { log })
+    },
+    { events: process, log, complain: (error) => printError(complaint(error)), stopDeadlineMs: STOP_DEADLINE_MS },
+  )
+  process.exit(exitCode)
+}
+
+function load(argv: readonly string[]): Config {
+  return loadConfig({ argv, env: process.env, homeDir: homedir(), readFile: (path) => readFileSync(path) })
+}
+
+function levelOf({ core }: Config): LogLevel {
+  if (core.debug) return 'debug'
+  return core.verbose ? 'info' : 'notice'
+}
+
+function print(text: string): void {
+  process.stdout.write(text)
+}
+
+function printError(text: string): void {
+  process.stderr.write(text)
+}
+
+// Somebody who reads our output may go away (`sentrypeer --help | head -1`, a log reader that restarts): the pipe's
+// error must not end the daemon.
+process.stdout.on('error', () => {})
+process.stderr.on('error', () => {})
+
+// Node prints warnings about its own experimental parts; they mean nothing to an operator.
+process.removeAllListeners('warning')
+
+main().catch((error: unknown) => {
+  printError(complaint(error))
+  process.exitCode = exitCodeOf(error)
+})
