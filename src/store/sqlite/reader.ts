@@ -105,19 +105,18 @@ function* rowsOf<T>(
  */
 function createCandidates(database: DatabaseSync) {
   const newestOf = (condition: string) =>
-    `SELECT honey_id FROM honey WHERE ${condition} AND honey_id < ? ORDER BY honey_id DESC LIMIT ?`
-  const all = database.prepare(newestOf('true'))
-  const ofIp = database.prepare(newestOf('source_ip = ?'))
-  const ofNumber = database.prepare(`SELECT honey_id FROM (SELECT * FROM (${newestOf('called_number = ?')})
-    UNION SELECT * FROM (${newestOf('request_user = ?')})) ORDER BY honey_id DESC LIMIT ?`)
+    database.prepare(`SELECT honey_id FROM honey WHERE ${condition} AND honey_id < ? ORDER BY honey_id DESC LIMIT ?`)
+  const all = newestOf('true')
+  const ofIp = newestOf('source_ip = ?')
+  const ofCalled = newestOf('called_number = ?')
+  const ofRequest = newestOf('request_user = ?')
+  const ids = (rows: readonly Row[]) => rows.map((row) => Number(row['honey_id']))
   return ({ ip, number, before = Number.MAX_SAFE_INTEGER }: Omit<EventQuery, 'limit'>, most: number): number[] => {
-    const rows =
-      ip !== undefined
-        ? ofIp.all(ip, before, most)
-        : number !== undefined
-          ? ofNumber.all(number, before, most, number, before, most, most)
-          : all.all(before, most)
-    return rows.map((row) => Number(row['honey_id']))
+    if (ip !== undefined) return ids(ofIp.all(ip, before, most))
+    if (number === undefined) return ids(all.all(before, most))
+    const called = ids(ofCalled.all(number, before, most))
+    const request = ids(ofRequest.all(number, before, most)) // never the same rows: it is kept only where it differs
+    return request.length === 0 ? called : [...called, ...request].sort((one, other) => other - one).slice(0, most)
   }
 }
 
