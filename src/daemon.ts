@@ -5,6 +5,7 @@ import type { Daemon } from './cli/supervise.ts'
 import { VERSION } from './cli/version.ts'
 import type { Config } from './config/load.ts'
 import { createReplyBudget } from './honeypot/budget.ts'
+import { eventLine } from './honeypot/narrate.ts'
 import { createObserver } from './honeypot/observe.ts'
 import { createResponder } from './honeypot/respond.ts'
 import { certificatePair } from './listeners/certificate.ts'
@@ -32,6 +33,8 @@ export interface DaemonParts {
   readonly log: Log
   readonly clock?: Clock
 }
+
+type Observe = ReturnType<typeof createObserver>
 
 /** What the parts of a node share while it runs. */
 interface Node {
@@ -159,12 +162,13 @@ async function startSip(node: Node, publisher: Publisher, nodeId: string, listen
   const respond = createResponder({
     secret: randomBytes(32).toString('hex'),
     budget: createReplyBudget(clock.steadyMs),
-    isOwnSocket: (address, port) => listeners.some((listener) => listener.port === port) && local.all().has(address),
+    isOwnSocket: (address, port) =>
+      listeners.some((listener) => listener.transport === 'UDP' && listener.port === port) && local.all().has(address),
     onSuppressed: (why) => counters.add(SUPPRESSED[why]),
   })
   const bug = createRepeatedNotice(log.warn, BUG_NOTICE_MS, clock.steadyMs)
   const receive = createReceiver({
-    observe,
+    observe: core.verbose || core.debug ? told(observe, log) : observe,
     respond: core.responsive ? respond : null,
     publish: publisher.publish,
     counters,
@@ -188,6 +192,16 @@ async function startSip(node: Node, publisher: Publisher, nodeId: string, listen
   )
   listeners.push(...opened)
   for (const listener of opened) log.notice(listeningLine(listener))
+}
+
+/** `-v` tells of each event, `-d` shows its message too. */
+function told(observe: Observe, log: Log): Observe {
+  return (packet, parsed) => {
+    const event = observe(packet, parsed)
+    log.info(eventLine(event))
+    log.debug(event.sipMessage)
+    return event
+  }
 }
 
 const SUPPRESSED = {
