@@ -51,7 +51,13 @@ async function run(config: Config): Promise<void> {
       const { startDaemon } = await import('./daemon.ts')
       return startDaemon(config, { log })
     },
-    { events: process, log, complain: (error) => printError(complaint(error)), stopDeadlineMs: STOP_DEADLINE_MS },
+    {
+      events: process,
+      log,
+      complain: (error) => printError(complaint(error)),
+      stopDeadlineMs: STOP_DEADLINE_MS,
+      nowMs: () => performance.now(),
+    },
   )
   process.exit(exitCode)
 }

@@ -10,6 +10,7 @@ import { type Daemon, supervise } from './supervise.ts'
 /** A daemon that does what it is told, and all that was said and done around it. */
 function scene({ stopDeadlineMs = 60_000, stop = async () => {}, reopen = async () => {} } = {}) {
   const events = new EventEmitter()
+  const clock = { ms: 0 }
   const done: string[] = []
   const started = Promise.withResolvers<void>()
   const failed = Promise.withResolvers<never>()
@@ -30,8 +31,9 @@ function scene({ stopDeadlineMs = 60_000, stop = async () => {}, reopen = async 
     log: { warn: say, notice: say, info: say, debug: say },
     complain: (error) => say(`complaint: ${error instanceof Error ? error.message : error}`),
     stopDeadlineMs,
+    nowMs: () => clock.ms,
   })
-  return { events, done, started, failed, exitCode }
+  return { clock, events, done, started, failed, exitCode }
 }
 
 /** The same with the start behind it. */
@@ -73,12 +75,24 @@ test('a start that fails during a stop is told, once', async () => {
 
 test('a second signal leaves with 1 without waiting', async () => {
   const stopped = Promise.withResolvers<void>()
-  const { events, done, exitCode } = await running({ stop: () => stopped.promise })
+  const { clock, events, done, exitCode } = await running({ stop: () => stopped.promise })
   events.emit('SIGTERM', 'SIGTERM')
+  clock.ms += 1_000
   events.emit('SIGINT', 'SIGINT')
   assert.equal(await exitCode, 1)
   assert(done.includes('SIGINT again: leaving without waiting'))
   stopped.resolve()
+})
+
+test('a signal that comes twice at once, as Ctrl-C under npm does, is one wish to stop', async () => {
+  const stopped = Promise.withResolvers<void>()
+  const { clock, events, done, exitCode } = await running({ stop: () => stopped.promise })
+  events.emit('SIGINT', 'SIGINT')
+  clock.ms += 20
+  events.emit('SIGINT', 'SIGINT')
+  stopped.resolve()
+  assert.equal(await exitCode, 0)
+  assert.deepEqual(done, ['stop'])
 })
 
 test('a stop that takes too long leaves with 1 and says so', async () => {
@@ -165,6 +179,24 @@ test('an uncaught exception in the middle of a stop changes the exit code and no
   assert.deepEqual(done.toSorted(), ['complaint: bug', 'stop'])
 })
 
+test('a stop that fails after a failure leaves with the code of the first', async () => {
+  const { done, failed, exitCode } = await running({ stop: () => Promise.reject(new Error('stuck')) })
+  failed.reject(new OperatorError('DB_CORRUPT', 'broken', 'Mend it.'))
+  assert.equal(await exitCode, 1)
+  assert.deepEqual(done, ['complaint: broken', 'stop', 'complaint: stuck'])
+})
+
+test('the first signal while a failure is being cleaned up waits for that too', async () => {
+  const stopped = Promise.withResolvers<void>()
+  const { events, done, failed, exitCode } = await running({ stop: () => stopped.promise })
+  failed.reject(new OperatorError('DB_CORRUPT', 'broken', 'Mend it.'))
+  await setImmediate()
+  events.emit('SIGTERM', 'SIGTERM')
+  stopped.resolve()
+  assert.equal(await exitCode, 1)
+  assert.deepEqual(done, ['complaint: broken', 'stop'])
+})
+
 test('an exception thrown by the start itself, not by its promise, is told too', async () => {
   const done: unknown[] = []
   const exitCode = await supervise(
@@ -176,6 +208,7 @@ test('an exception thrown by the start itself, not by its promise, is told too',
       log: { warn() {}, notice() {}, info() {}, debug() {} },
       complain: (error) => done.push(error),
       stopDeadlineMs: 1,
+      nowMs: () => 0,
     },
   )
   assert.equal(exitCode, 70)

@@ -22,67 +22,78 @@ export interface Supervision {
   readonly complain: (error: unknown) => void
   /** How long a stop may take. */
   readonly stopDeadlineMs: number
+  /** A clock that never goes back. */
+  readonly nowMs: () => number
 }
+
+// Ctrl-C under `npm start`, and `timeout`, deliver the same wish twice: to the group of processes, and passed on by the
+// parent. Chosen: far longer than that takes, shorter than a person's patience.
+const SAME_WISH_MS = 500
 
 /**
  * Starts a daemon and sees it through to its end. Resolves with the exit code, and then the process has to leave at
- * once: something may still be running. SIGTERM and SIGINT stop it, also during the start; a second one leaves without
- * waiting. SIGHUP reopens logs. An uncaught exception is a bug: what is in memory is saved and the process leaves.
+ * once: something may still be running. SIGTERM and SIGINT stop it, also during the start; a second one, unless it
+ * comes right behind the first, leaves without waiting. SIGHUP reopens logs. An uncaught exception is a bug: what is
+ * in memory is saved and the process leaves.
  */
-export function supervise(
-  start: () => Promise<Daemon>,
-  { events, log, complain, stopDeadlineMs }: Supervision,
-): Promise<number> {
-  const { promise, resolve: leave } = Promise.withResolvers<number>()
+export function supervise(start: () => Promise<Daemon>, supervision: Supervision): Promise<number> {
+  const { events, log } = supervision
+  const exitCode = Promise.withResolvers<number>()
   let daemon: Daemon | null = null
-  let ending = false
-  let exitCode = 0
 
-  const end = async (): Promise<void> => {
-    ending = true
+  const ending = createEnding(supervision, exitCode.resolve, async () => {
+    await started // a stop in the middle of a start waits for it, so that nothing is left half open
+    await daemon?.stop()
+  })
+  events.on('SIGTERM', ending.onSignal)
+  events.on('SIGINT', ending.onSignal)
+  events.on('uncaughtException', ending.fail)
+  events.on('SIGHUP', () => {
+    if (daemon === null || ending.hasBegun()) return
+    daemon.reopen().catch((error: unknown) => log.warn(`could not reopen the logs: ${reason(error)}`))
+  })
+  const started = (async () => {
+    daemon = await start()
+    daemon.failed.catch(ending.fail)
+  })().catch(ending.fail)
+  return exitCode.promise
+}
+
+/** The end, which may be wished for, forced and failed more than once and comes once, after `stop` or its deadline. */
+function createEnding(
+  { log, complain, stopDeadlineMs, nowMs }: Supervision,
+  leave: (exitCode: number) => void,
+  stop: () => Promise<void>,
+) {
+  let begun = false
+  let exitCode = 0
+  let signalMs: number | null = null
+
+  async function begin(): Promise<void> {
+    begun = true
     const deadline = setTimeout(() => {
       log.warn(`still not stopped after ${stopDeadlineMs / 1000} s: leaving all the same`)
       leave(exitCode === 0 ? 1 : exitCode)
     }, stopDeadlineMs)
-    try {
-      await starting // a stop in the middle of a start waits for it, so that nothing is left half open
-      await daemon?.stop()
-    } catch (error) {
-      failWith(error)
-    }
+    await stop().catch(fail)
     clearTimeout(deadline)
     leave(exitCode)
   }
-  const failWith = (error: unknown) => {
+
+  function fail(error: unknown): void {
     complain(error)
     if (exitCode === 0) exitCode = exitCodeOf(error)
-  }
-  const failAndEnd = (error: unknown) => {
-    failWith(error)
-    if (!ending) void end()
+    if (!begun) void begin()
   }
 
-  const onStopSignal = (signal: unknown) => {
-    if (!ending) return void end()
+  function onSignal(signal: unknown): void {
+    const sinceFirstMs = signalMs === null ? null : nowMs() - signalMs
+    signalMs ??= nowMs()
+    if (!begun) return void begin()
+    if (sinceFirstMs === null || sinceFirstMs < SAME_WISH_MS) return
     log.warn(`${signal} again: leaving without waiting`)
     leave(1)
   }
-  events.on('SIGTERM', onStopSignal)
-  events.on('SIGINT', onStopSignal)
-  events.on('SIGHUP', () => {
-    if (daemon === null || ending) return
-    daemon.reopen().catch((error: unknown) => log.warn(`could not reopen the logs: ${reason(error)}`))
-  })
-  events.on('uncaughtException', failAndEnd)
 
-  const starting = (async () => {
-    daemon = await start()
-    daemon.failed.catch(failAndEnd)
-  })()
-  starting.catch((error: unknown) => {
-    if (ending) return // `end` waits for the start and tells of this
-    failWith(error)
-    leave(exitCode)
-  })
-  return promise
+  return { hasBegun: () => begun, fail, onSignal }
 }

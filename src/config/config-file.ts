@@ -88,8 +88,8 @@ function isTable(value: unknown): value is object {
 
 function settingOf(keys: readonly string[]): Setting | undefined {
   const joined = keys.join('_')
-  const name = keys.length === 1 ? (OLD_TOML_KEYS.get(joined) ?? joined) : joined
-  const table = keys.length > 1 && keys.at(-1) === 'enabled' ? keys.slice(0, -1).join('_') : null
+  const name = OLD_TOML_KEYS.get(joined) ?? joined
+  const table = keys.at(-1) === 'enabled' ? keys.slice(0, -1).join('_') : null
   return SETTINGS.find(({ row }) => tomlKey(row) === name || (row.kind === 'switch' && tomlKey(row) === table))
 }
 

@@ -238,6 +238,11 @@ test('a config file that was asked for and is not there is an error', () => {
   )
 })
 
+test('a home that is no folder has no config file', () => {
+  const noFolder = Object.assign(new Error('not a directory'), { code: 'ENOTDIR' })
+  assert.equal(load({ files: { [STANDARD_FILE]: noFolder } }).core.configFile, null)
+})
+
 test('a config file in its standard place that cannot be read is an error', () => {
   const denied = Object.assign(new Error('permission denied'), { code: 'EACCES' })
   assert.equal(refusal({ files: { [STANDARD_FILE]: denied } }).code, 'CONFIG_UNREADABLE')

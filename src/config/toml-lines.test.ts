@@ -58,6 +58,10 @@ for (const [why, text] of [
   })
 }
 
+test('a table that is written in several places is found at the first', () => {
+  assert.equal(tomlLines('a.b = 1\na.c = 2').get(pathKey(['a'])), 1)
+})
+
 test('keys in text, comments and lists are no keys', () => {
   const lines = tomlLines(DOCUMENT)
   assert.equal(lines.has(pathKey(['api_listen'])), false)

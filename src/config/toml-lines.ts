@@ -8,7 +8,7 @@ import { parse } from 'smol-toml'
  * tells lines of syntax errors only, so this walks over the text once more and looks at nothing but keys.
  */
 export function tomlLines(text: string): ReadonlyMap<string, number> {
-  const cursor = { text, at: text.startsWith('\ufeff') ? 1 : 0, line: 1, lines: new Map<string, number>() }
+  const cursor = { text, at: 0, line: 1, lines: new Map<string, number>() }
   let table: readonly string[] = []
   for (skipVoid(cursor); cursor.at < text.length; skipVoid(cursor)) {
     if (here(cursor) === '[') {
