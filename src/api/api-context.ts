@@ -6,13 +6,15 @@ import type { EventReader } from '../store/store.ts'
 import type { HealthReport } from './health.ts'
 import type { Lists } from './lists.ts'
 import type { MetricReading } from './metrics.ts'
+import type { Remember } from './remember.ts'
 
 /** What the routes answer from. */
 export interface ApiContext {
   readonly reader: EventReader
-  /** Changes with the store's version and with the program's; for entity tags. */
-  versions(): string
+  /** Changes with each start, since the store's version may begin anew with it, and so may the program's. */
+  readonly start: string
   readonly lists: Lists
+  readonly remember: Remember
   readonly version: string
   health(): HealthReport
   metrics(): readonly MetricReading[]

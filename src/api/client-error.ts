@@ -10,12 +10,19 @@ import { JSON_TYPE } from './refuse.ts'
  * answer is valid HTTP with the JSON error; then the connection closes.
  */
 export function answerClientError(error: Error, socket: Duplex, headers: readonly string[]): void {
-  if (errorCode(error) === 'ECONNRESET' || !socket.writable) {
+  if (errorCode(error) === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
     socket.destroy()
     return
   }
   const [status, text] = refusalOf(errorCode(error))
   sendRaw(socket, status, text, headers)
+}
+
+// An answer to an earlier request is on its way: an error in the middle of it would be taken for a part of it. Node's own
+// handler of this event looks at the same field.
+function isAnswering(socket: Duplex): boolean {
+  const { _httpMessage: message } = socket as { _httpMessage?: { readonly headersSent: boolean } | null }
+  return message?.headersSent ?? false
 }
 
 function refusalOf(code: string | null): readonly [number, string] {
@@ -33,6 +40,7 @@ function refusalOf(code: string | null): readonly [number, string] {
 
 /** Writes an error straight to a connection and closes it. `headers` are lines without their ends. */
 export function sendRaw(socket: Duplex, status: number, error: string, headers: readonly string[]): void {
+  socket.on('error', () => socket.destroy()) // Node has let go of the connection: nobody else listens
   const body = JSON.stringify({ error })
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

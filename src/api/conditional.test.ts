@@ -33,7 +33,7 @@ const CONDITIONAL = [
 ]
 
 for (const path of CONDITIONAL) {
-  test(`${path} is not sent again until an event is stored`, async (t) => {
+  test(`${path} is not sent again until an event of it is stored`, async (t) => {
     const reader = createFixtureReader({})
     const api = await startFixtureApi(t, reader)
     const tag = (await api.get(path)).headers.get('etag') ?? ''
@@ -67,6 +67,15 @@ test('a tag of before a restart does not count after it', async (t) => {
   const after = await startFixtureApi(t, reader)
   const tag = (await before.get('/numbers')).headers.get('etag') ?? ''
   assert.equal((await after.get('/numbers', { 'If-None-Match': tag })).status, 200)
+})
+
+test('the details of one number stay as they are while others are called', async (t) => {
+  const reader = createFixtureReader({ calledNumber: '100' })
+  const api = await startFixtureApi(t, reader)
+  const tag = (await api.get('/numbers/100')).headers.get('etag') ?? ''
+  reader.add({ calledNumber: '200' })
+  assert.equal((await api.get('/numbers/100', { 'If-None-Match': tag })).status, 304)
+  assert.notEqual((await api.get('/numbers/200')).headers.get('etag'), tag)
 })
 
 test('each encoding has a tag of its own', async (t) => {

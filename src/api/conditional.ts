@@ -5,12 +5,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { acceptsGzip } from './encoding.ts'
 
 /**
- * The strong validator of an answer: it changes with every commit of the store, with the program's version, and is
- * another one for clients that take gzip (RFC 9110 §8.8.3.3). `also` is whatever else the body depends on.
+ * The strong validator of an answer: it changes whenever one of `states` does, which name all that the body depends on,
+ * and is another one for clients that take gzip (RFC 9110 §8.8.3.3).
  */
-export function entityTag(request: FastifyRequest, versions: string, also = ''): string {
+export function entityTag(request: FastifyRequest, ...states: readonly string[]): string {
   const encoding = acceptsGzip(request.headers['accept-encoding']) ? 'gzip' : 'identity'
-  return `"${hash('sha1', `${versions}\n${encoding}\n${request.url}\n${also}`, 'base64url')}"`
+  return `"${hash('sha1', [...states, encoding, request.url].join('\n'), 'base64url')}"`
 }
 
 /**

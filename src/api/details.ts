@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import type { Profile, StoredEvent, Tally } from '../store/store.ts'
+import type { Profile, Tally } from '../store/store.ts'
 import { EVENT_SUMMARY_SCHEMA, eventSummary } from './event-body.ts'
 import type { JsonSchema } from './route.ts'
 
-/** How many events the details show. */
-export const RECENT_EVENTS = 10
+/** How many events the details show, at most. */
+const RECENT_EVENTS = 10
 
 const MAX_VALUE_CHARACTERS = 256 // an attacker's User-Agent may be 64 KiB, and there may be a hundred of them
 
@@ -19,15 +19,11 @@ export function profileBody(profile: Profile, [one, many]: Counterpart) {
     methods: tallies(profile.methods, 'method'),
     user_agents: tallies(profile.userAgents, 'user_agent'),
     [many]: tallies(profile.counterparts, one),
+    recent_events: profile.newest.map(eventSummary),
   }
 }
 
-/** The newest events without their messages. */
-export function recentEvents(events: readonly StoredEvent[]) {
-  return events.map(eventSummary)
-}
-
-/** Properties of `profileBody` and `recentEvents` for the schema of an answer. */
+/** Properties of `profileBody` for the schema of an answer. */
 export function detailProperties([one, many]: Counterpart) {
   return {
     examined_events: {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import { NOT_FOUND } from '../event/event.ts'
-import type { StoredEvent } from '../store/store.ts'
+import type { EventSummary, StoredEvent } from '../store/store.ts'
 import type { JsonSchema } from './route.ts'
 
 const SUMMARY_KEYS = [
@@ -29,7 +29,7 @@ export const EVENT_SUMMARY_SCHEMA = schemaOf(SUMMARY_KEYS)
 export const EVENT_SCHEMA = schemaOf([...SUMMARY_KEYS, 'sip_message'])
 
 /** An event as the JSON log writes it: strings only, without the message. What a row does not have is empty. */
-export function eventSummary(event: StoredEvent) {
+export function eventSummary(event: EventSummary) {
   return {
     event_timestamp: event.timestamp,
     event_uuid: event.eventUuid,

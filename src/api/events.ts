@@ -68,13 +68,13 @@ export function eventsRoute(context: ApiContext): Route {
 }
 
 function answerEvents(
-  { reader, versions, lists }: ApiContext,
+  { reader, start, lists }: ApiContext,
   request: FastifyRequest,
   reply: FastifyReply,
 ): undefined | Promise<undefined> {
   const query = eventQuery(request.query as ParameterValues<typeof PARAMETERS>) // checked by the server
   if (typeof query === 'string') return refuse(reply, 400, INVALID_REQUEST, query)
-  if (sentNotModified(request, reply, entityTag(request, versions()))) return
+  if (sentNotModified(request, reply, entityTag(request, start, reader.version()))) return
   const list = lists.begin(request, reply)
   if (list === null) return
   return answerPage(reader, list, request, reply, query)

@@ -155,6 +155,7 @@ function profile(events: readonly StoredEvent[], counterpart: (event: StoredEven
       .toSorted((a, b) => b.seenCount - a.seenCount)
   return {
     examined: events.length,
+    newest: events.toReversed().slice(0, 10),
     methods: tally((event) => event.method),
     userAgents: tally((event) => event.userAgent),
     counterparts: tally(counterpart),

@@ -6,7 +6,7 @@ import { type IpAddress, parseIp } from '../net/ip.ts'
 import type { BadActor, EventReader } from '../store/store.ts'
 import type { ApiContext } from './api-context.ts'
 import { entityTag, sentNotModified } from './conditional.ts'
-import { detailProperties, profileBody, RECENT_EVENTS, recentEvents } from './details.ts'
+import { detailProperties, profileBody } from './details.ts'
 import { sendText } from './encoding.ts'
 import { answerList, LIST_PARAMETERS, type ListKind, NEXT_CURSOR_SCHEMA } from './list-answer.ts'
 import type { ParameterSchemas, ParameterValues } from './parameters.ts'
@@ -131,16 +131,21 @@ function oneAddress(context: ApiContext, path: string, operationId: string, summ
   }
 }
 
-function answerAddress({ reader, versions }: ApiContext, request: FastifyRequest, reply: FastifyReply): undefined {
+function answerAddress(
+  { reader, start, remember }: ApiContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): undefined {
   const text = pathParameter(request, 'ip')
   if (text === '') return refuse(reply, 404, NO_SUCH_RESOURCE)
   const ip = parseIp(text)
   if (ip === null) return refuse(reply, 400, INVALID_REQUEST, 'this is not an IP address')
-  const tag = entityTag(request, versions())
   const found = reader.badActor(ip)
   if (found === null) return sendNothingKnown(reply, 'No bad actor found')
-  if (sentNotModified(request, reply, tag)) return
-  return sendText(request, reply, JSON_TYPE, JSON.stringify(badActorBody(reader, ip, found)))
+  const stamp = JSON.stringify(found) // changes with each event from there, and with no other
+  if (sentNotModified(request, reply, entityTag(request, start, stamp))) return
+  const body = remember(`ip ${ip}`, stamp, () => JSON.stringify(badActorBody(reader, ip, found)))
+  return sendText(request, reply, JSON_TYPE, body)
 }
 
 function badActorBody(reader: EventReader, ip: IpAddress, found: BadActor) {
@@ -151,6 +156,5 @@ function badActorBody(reader: EventReader, ip: IpAddress, found: BadActor) {
     seen_count: String(found.seenCount),
     proof: found.bestProof,
     ...profileBody(reader.badActorProfile(ip), CALLED_NUMBERS),
-    recent_events: recentEvents(reader.events({ ip, limit: RECENT_EVENTS }).events),
   }
 }

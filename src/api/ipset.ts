@@ -57,7 +57,8 @@ export function ipsetRoute(context: ApiContext): Route {
 function answerBlocklist(context: ApiContext, request: FastifyRequest, reply: FastifyReply): undefined {
   const { format, min_proof: minProof, since } = request.query as ParameterValues<typeof PARAMETERS> // checked
   const ownAddresses = context.ownAddresses()
-  if (sentNotModified(request, reply, entityTag(request, context.versions(), [...ownAddresses].join(' ')))) return
+  const tag = entityTag(request, context.start, context.reader.version(), [...ownAddresses].join(' '))
+  if (sentNotModified(request, reply, tag)) return
   const list = context.lists.begin(request, reply)
   if (list === null) return
   const actors = list.snapshot().badActors({

@@ -126,5 +126,5 @@ test('the cursor of one list is not one of the other', async (t) => {
 test('a page leaves no snapshot behind', async (t) => {
   const { list, reader } = await apiWithNumbers(t, 1_000)
   await list('?limit=500')
-  await t.waitFor(() => assert.equal(reader.openSnapshots(), 0))
+  await t.waitFor(() => assert.equal(reader.openSnapshots(), 0), { timeout: 20_000 })
 })

@@ -14,7 +14,7 @@ import { INVALID_REQUEST, JSON_TYPE, refuse, sendNothingKnown } from './refuse.t
 import type { JsonSchema } from './route.ts'
 
 const DEFAULT_PAGE = 1_000
-const ROWS_PER_TURN = 150 // about what fits one piece of a streamed list
+const ROWS_PER_TURN = 75 // about what fits one piece of a streamed list
 
 /** `2026-01-31`, `2026-01-31 23:59`, `2026-01-31T23:59:59.5Z`. */
 export const SINCE_PARAMETER = {
@@ -66,7 +66,7 @@ type ListValues = ParameterValues<typeof LIST_PARAMETERS>
 /** Answers one list: whole and streamed, or the page that was asked for. `minProof` is for bad actors only. */
 export function answerList<Row>(
   kind: ListKind<Row>,
-  { reader, versions, lists }: ApiContext,
+  { reader, start, lists }: ApiContext,
   request: FastifyRequest,
   reply: FastifyReply,
   { limit, cursor, since, order }: ListValues,
@@ -79,7 +79,7 @@ export function answerList<Row>(
   if (request.headers['if-none-match'] === '*' && kind.total(reader.totals()) === 0) {
     return sendNothingKnown(reply, kind.none) // there is no list that the client could have
   }
-  if (sentNotModified(request, reply, entityTag(request, versions()))) return
+  if (sentNotModified(request, reply, entityTag(request, start, reader.version()))) return
   const list = lists.begin(request, reply)
   if (list === null) return
   const query: ListQuery = {

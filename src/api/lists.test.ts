@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import type { EventReader, ListQuery } from '../store/store.ts'
 import { fixtureOptions, startFixtureApi } from './fixture-api.ts'
 import { createFixtureReader } from './fixture-reader.ts'
@@ -54,6 +56,11 @@ async function startEndless(t: TestContext, limits: Partial<ApiLimits> = {}) {
   return { ...store, ...(await startFixtureApi(t, store.reader, {}, { stopGraceMs: 1, ...limits })) }
 }
 
+/** Waits for `check` to hold, also on a machine that has much else to do. */
+async function eventually(t: TestContext, check: () => void): Promise<void> {
+  await t.waitFor(check, { timeout: 20_000 })
+}
+
 /** Resolves when `read` gives the same number twice, 50 ms apart. */
 async function settled(t: TestContext, read: () => number): Promise<number> {
   let before = Number.NaN
@@ -78,7 +85,7 @@ for (const headers of ['', 'Accept-Encoding: gzip\r\n']) {
     // What the kernel and the buffers on the way hold, and nothing like the whole list.
     assert.ok(made < ENDLESS / 100, `${made} rows`)
     socket.resume()
-    await t.waitFor(() => assert.ok(store.rows() > made))
+    await eventually(t, () => assert.ok(store.rows() > made))
   })
 
   test(`a list sent ${how} ends, and lets go of the store, when its reader goes away`, async (t) => {
@@ -86,12 +93,12 @@ for (const headers of ['', 'Accept-Encoding: gzip\r\n']) {
     const socket = await askAndStall(store.port, t, headers)
     assert.equal(store.openSnapshots(), 1)
     socket.destroy()
-    await t.waitFor(() => assert.equal(store.openSnapshots(), 0))
+    await eventually(t, () => assert.equal(store.openSnapshots(), 0))
     const made = await settled(t, store.rows)
     assert.equal(store.rows(), made)
   })
 
-  test(`a list sent ${how} is cut at its deadline, even while its reader reads`, async (t) => {
+  test(`a list sent ${how} is cut at its deadline, even while its reader reads`, { timeout: 10_000 }, async (t) => {
     const store = await startEndless(t, { deadlineMs: 100 })
     const socket = await askAndStall(store.port, t, headers)
     socket.resume()
@@ -104,8 +111,20 @@ test('a list waiting behind another on its connection is cut at its deadline too
   const store = await startEndless(t, { deadlineMs: 100 })
   const socket = await askAndStall(store.port, t)
   socket.write('GET /numbers HTTP/1.1\r\nHost: localhost\r\n\r\n')
-  await t.waitFor(() => assert.equal(store.openSnapshots(), 2))
-  await t.waitFor(() => assert.equal(store.openSnapshots(), 0))
+  await eventually(t, () => assert.equal(store.openSnapshots(), 2))
+  await eventually(t, () => assert.equal(store.openSnapshots(), 0))
+})
+
+test('however many lists are read at full speed, a round of the event loop makes one piece of one of them', async (t) => {
+  const store = await startEndless(t)
+  for (const socket of await Promise.all([1, 2, 3].map(() => askAndStall(store.port, t)))) socket.resume()
+  for (let round = 0; round < 300; round++) {
+    const before = store.rows()
+    await setImmediate()
+    const made = store.rows() - before
+    assert.ok(made < 150, `${made} rows in round ${round}`) // a piece is about 80 of these rows
+  }
+  assert.ok(store.rows() > 3_000)
 })
 
 test('no more lists than the limit are sent at a time; lookups are answered meanwhile', async (t) => {
@@ -121,9 +140,18 @@ test('no more lists than the limit are sent at a time; lookups are answered mean
   assert.match(await (await store.get('/metrics')).text(), /^sentrypeer_api_lists_refused_total 1$/m)
 
   readers[0]?.destroy()
-  await t.waitFor(() => assert.equal(store.openSnapshots(), 2))
+  await eventually(t, () => assert.equal(store.openSnapshots(), 2))
   const admitted = await askAndStall(store.port, t)
   assert.match(String(admitted.read()), /^HTTP\/1\.1 200 /)
+})
+
+test('garbage behind the request for a list cuts the list; no error is written into the middle of it', async (t) => {
+  const store = await startEndless(t)
+  const socket = await askAndStall(store.port, t)
+  const answer = text(socket)
+  socket.write('\0garbage\r\n\r\n')
+  assert.equal((await answer).indexOf('HTTP/1.1', 1), -1)
+  assert.equal(store.openSnapshots(), 0)
 })
 
 test('a stop cuts the lists that are being sent and lets go of the store', async (t) => {
@@ -167,5 +195,5 @@ test('a store that fails at the first row is a 500', async (t) => {
   for (const path of ['/numbers', '/numbers?limit=1', '/ip-addresses/ipset?min_proof=none']) {
     assert.equal((await api.get(path)).status, 500, path)
   }
-  await t.waitFor(() => assert.equal(reader.openSnapshots(), 0))
+  await eventually(t, () => assert.equal(reader.openSnapshots(), 0))
 })

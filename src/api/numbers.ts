@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { CalledNumber, EventReader } from '../store/store.ts'
 import type { ApiContext } from './api-context.ts'
 import { entityTag, sentNotModified } from './conditional.ts'
-import { detailProperties, profileBody, RECENT_EVENTS, recentEvents } from './details.ts'
+import { detailProperties, profileBody } from './details.ts'
 import { sendText } from './encoding.ts'
 import { answerList, LIST_PARAMETERS, type ListKind, NEXT_CURSOR_SCHEMA } from './list-answer.ts'
 import type { ParameterValues } from './parameters.ts'
@@ -111,14 +111,19 @@ export function numberRoutes(context: ApiContext): readonly Route[] {
 const NOT_SEEN_SCHEMA = nothingKnown('').content['application/json']
 const NOT_A_NUMBER_SCHEMA = refusal('').content['application/json']
 
-function answerNumber({ reader, versions }: ApiContext, request: FastifyRequest, reply: FastifyReply): undefined {
+function answerNumber(
+  { reader, start, remember }: ApiContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): undefined {
   const asked = pathParameter(request, 'number')
   if (!NUMBER.test(asked)) return refuse(reply, 404, NO_SUCH_RESOURCE)
-  const tag = entityTag(request, versions())
   const found = findNumber(reader, asked)
   if (found === null) return sendNothingKnown(reply, 'No phone number found')
-  if (sentNotModified(request, reply, tag)) return
-  return sendText(request, reply, JSON_TYPE, JSON.stringify(numberBody(reader, asked, found)))
+  const stamp = JSON.stringify(found) // changes with each event of the number, and with no other
+  if (sentNotModified(request, reply, entityTag(request, start, stamp))) return
+  const body = remember(`number ${asked}`, stamp, () => JSON.stringify(numberBody(reader, asked, found)))
+  return sendText(request, reply, JSON_TYPE, body)
 }
 
 /** What was dialled exactly so; else what was dialled the same but for a leading plus sign. */
@@ -135,6 +140,5 @@ function numberBody(reader: EventReader, asked: string, found: CalledNumber) {
     seen_last: found.seenLast,
     seen_count: String(found.seenCount),
     ...profileBody(reader.calledNumberProfile(number), BAD_ACTORS),
-    recent_events: recentEvents(reader.events({ number, limit: RECENT_EVENTS }).events),
   }
 }

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
-import { endpointText, type IpAddress } from '../net/ip.ts'
+import { endpointText, type IpAddress, parseIp } from '../net/ip.ts'
 import { errorCode, OperatorError, reason } from '../ops/errors.ts'
 import { createRepeatedNotice, type Log } from '../ops/log.ts'
 import type { EventReader } from '../store/store.ts'
@@ -18,6 +18,7 @@ import { createLists, type Lists } from './lists.ts'
 import { type MetricReading, metricsRoute } from './metrics.ts'
 import { numberRoutes } from './numbers.ts'
 import { openapiRoute } from './openapi.ts'
+import { createMemory } from './remember.ts'
 import { createRequestCounts } from './request-counts.ts'
 import { rootRoute } from './root.ts'
 
@@ -94,12 +95,11 @@ function buildServer(
   const anonymous = keys.length === 0
   const isKey = createKeyCheck(keys)
   const requests = createRequestCounts()
-  // The store's version may begin anew with each start, so the start is part of every entity tag.
-  const start = randomUUID()
   const context: ApiContext = {
     reader,
-    versions: () => `${version} ${start} ${reader.version()}`,
+    start: randomUUID(),
     lists,
+    remember: createMemory(() => performance.now()),
     version,
     health: options.health,
     metrics: options.metrics,
@@ -114,7 +114,8 @@ function buildServer(
       checkHost: anonymous && isLoopback(listen.host),
       allowOrigins: anonymous,
       hasKey: context.hasKey,
-      onWrongKey: ({ ip }) => wrongKey(`REST API: a request from ${ip} had a wrong key and was answered 401`),
+      onWrongKey: ({ ip }) =>
+        wrongKey(`REST API: a request from ${parseIp(ip) ?? ip} had a wrong key and was answered 401`),
     },
     limits,
     version,

@@ -52,14 +52,20 @@ export interface StoredEvent {
   readonly fault: string | null
 }
 
+/** An event without its message. */
+export type EventSummary = Omit<StoredEvent, 'sipMessage'>
+
 export interface Tally {
   readonly value: string
   readonly seenCount: number
 }
 
-/** Counts over the newest events of one bad actor or number; `examined` says how many that were (at most 100). */
+/** The newest events of one bad actor or number, and counts over them. */
 export interface Profile {
+  /** How many events the counts are over, at most 100. */
   readonly examined: number
+  /** Newest first, at most 10. */
+  readonly newest: readonly EventSummary[]
   readonly methods: readonly Tally[]
   readonly userAgents: readonly Tally[]
   /** Called numbers of a bad actor; bad actors of a number. */

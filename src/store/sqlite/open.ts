@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import { randomUUID } from 'node:crypto'
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { errorCode, OperatorError, reason } from '../../ops/errors.ts'
 import { CREATE_HONEY, CREATE_REST, OUR_COLUMNS, PAGE_BYTES, SCHEMA_VERSION } from './schema.ts'
@@ -16,6 +16,7 @@ const OPEN_BUSY_MS = 10_000
 const BUSY_MS = 1_000 // then the batch is refused and tried again by the publisher: the thread stays responsive
 const FILE_MODE = 0o640
 const CHECKPOINT_PAGES = 8_000
+const MAX_CHECKED_BYTES = 256 * 1024 * 1024 // 0.15 s from memory, 2.5 s from the slowest disk; larger files go unchecked
 
 export interface OpenOptions {
   /** `full` also survives a loss of power, `normal` a crash of the program or the machine's kernel staying up. */
@@ -32,6 +33,7 @@ export function openForWriting(file: string, { sync, onProgress }: OpenOptions):
   let database: DatabaseSync | null = null
   try {
     if (!existsSync(file)) closeSync(openSync(file, 'a', FILE_MODE))
+    refuseCutFile(file)
     database = new DatabaseSync(file, { timeout: OPEN_BUSY_MS })
     prepareFile(database, file, onProgress)
     database.exec(`PRAGMA synchronous = ${sync}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
@@ -56,6 +58,31 @@ export function nodeIdOf(database: DatabaseSync): string {
   return String(database.prepare("SELECT value FROM sentrypeer WHERE name = 'node_id'").get()?.['value'])
 }
 
+/**
+ * A file that lost its end in the middle of a page is opened by SQLite all the same, and written to. Where the last
+ * writer left a journal the end may be in there, and SQLite knows what to do.
+ */
+function refuseCutFile(file: string): void {
+  if (existsSync(`${file}-wal`) || existsSync(`${file}-journal`)) return
+  const header = Buffer.alloc(18)
+  const opened = openSync(file, 'r')
+  const length = readSync(opened, header, 0, header.length, 0)
+  closeSync(opened)
+  if (length < header.length || !header.toString('latin1').startsWith('SQLite format 3\0')) return // SQLite says so
+  const pageBytes = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16) // sqlite.org/fileformat.html §1.3.2
+  const { size } = statSync(file)
+  if (pageBytes > 0 && size % pageBytes !== 0) throw corrupt(file, `it ends in the middle of a page, at byte ${size}`)
+}
+
+/** What the file's pages say of themselves; a broken one is better found before anything is added to it. */
+function refuseBrokenPages(database: DatabaseSync, file: string): void {
+  const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count'])
+  const pageBytes = Number(database.prepare('PRAGMA page_size').get()?.['page_size'])
+  if (pages * pageBytes > MAX_CHECKED_BYTES) return
+  const found = String(database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'])
+  if (found !== 'ok') throw corrupt(file, found.replace(/\s+/g, ' '))
+}
+
 function prepareFile(database: DatabaseSync, file: string, onProgress: (text: string) => void): void {
   const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
   const tables = database
@@ -69,9 +96,13 @@ function prepareFile(database: DatabaseSync, file: string, onProgress: (text: st
       'Install that version or newer, or name another file with -f.',
     )
   }
-  if (version === SCHEMA_VERSION && tables.includes('honey') && tables.includes('bad_actors')) return setWal(database)
+  if (version === SCHEMA_VERSION && tables.includes('honey') && tables.includes('bad_actors')) {
+    refuseBrokenPages(database, file)
+    return setWal(database)
+  }
   if (version === 0 && tables.length === 0) return create(database)
   if (version === 0 && tables.includes('honey')) {
+    refuseBrokenPages(database, file)
     upgradeFromC(database, file, onProgress)
     return setWal(database)
   }
@@ -99,22 +130,25 @@ function setWal(database: DatabaseSync): void {
   database.exec('BEGIN IMMEDIATE; ROLLBACK')
 }
 
-function asOperatorError(error: unknown, file: string): OperatorError {
+/** What an error at the opening of `file` means to the operator. */
+export function asOperatorError(error: unknown, file: string): OperatorError {
   if (error instanceof OperatorError) return error
   const code = sqliteCode(error)
-  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) {
-    return new OperatorError(
-      'DB_CORRUPT',
-      `${file} is not a sound SQLite database: ${reason(error)}`,
-      `It was not touched. Save a copy, try "sqlite3 ${file} .recover", or name another file with -f.`,
-      error,
-    )
-  }
+  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return corrupt(file, reason(error), error)
   const hint =
     code === SQLITE_BUSY
       ? 'Another program is writing to it. Stop that one, or name another file with -f.'
       : 'Check that the folder exists, that it has room, and that -f names a file which this user may write.'
   return new OperatorError('DB_NOT_WRITABLE', `cannot open ${file} for writing: ${reason(error)}`, hint, error)
+}
+
+function corrupt(file: string, why: string, cause?: unknown): OperatorError {
+  return new OperatorError(
+    'DB_CORRUPT',
+    `${file} is not a sound SQLite database: ${why}`,
+    `It was not touched. Save a copy, try "sqlite3 ${file} .recover", or name another file with -f.`,
+    cause,
+  )
 }
 
 /** The primary result code of an error of node:sqlite, or null. */

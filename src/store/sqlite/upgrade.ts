@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { existsSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { CREATE_REST, OUR_COLUMNS, SCHEMA_VERSION } from './schema.ts'
 import { splitSource } from './source.ts'
@@ -36,20 +36,31 @@ export function upgradeFromC(database: DatabaseSync, file: string, onProgress: (
     database.exec('COMMIT')
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK')
+    rmSync(copy, { force: true }) // the file is what it was, and a service that starts again and again would pile them up
     throw error
   }
   onProgress(`Upgraded ${file}; its events are counted in the background`)
 }
 
-/** A whole, consistent copy under a name that is still free. Half a copy is removed. */
+/**
+ * A whole, consistent copy under a name that is still free, for the same eyes as the file. It gets that name when it is
+ * whole, so that nobody takes for a copy what a crash left of one.
+ */
 function backUp(database: DatabaseSync, file: string): string {
   let copy = `${file}.before-upgrade`
   for (let number = 2; existsSync(copy); number++) copy = `${file}.before-upgrade-${number}`
+  const unfinished = `${file}.before-upgrade.unfinished`
+  const remove = () => {
+    for (const end of ['', '-journal']) rmSync(`${unfinished}${end}`, { force: true })
+  }
+  remove()
   try {
-    database.prepare('VACUUM INTO ?').run(copy)
+    closeSync(openSync(unfinished, 'ax', statSync(file).mode & 0o777))
+    database.prepare('VACUUM INTO ?').run(unfinished) // it takes an empty file, and none with anything in it
+    renameSync(unfinished, copy)
+    return copy
   } catch (error) {
-    rmSync(copy, { force: true })
+    remove()
     throw error
   }
-  return copy
 }

@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError, reason } from '../../ops/errors.ts'
-import { nodeIdOf, openForWriting } from './open.ts'
+import { asOperatorError, nodeIdOf, openForWriting, sqliteCode } from './open.ts'
 import { type Cell, createHoneyTable } from './table.ts'
 import type { FromWriter, ToWriter, WriterSettings } from './writer.ts'
 
@@ -68,8 +68,9 @@ function run(): void {
     post({ kind: 'opened', nodeId: nodeIdOf(database) })
     setImmediate(countWhenIdle)
   } catch (error) {
-    if (!(error instanceof OperatorError)) throw error
-    post({ kind: 'failed', code: error.code, reason: error.message, hint: error.hint })
+    if (!(error instanceof OperatorError) && sqliteCode(error) === null) throw error
+    const { code, message, hint } = asOperatorError(error, file)
+    post({ kind: 'failed', code, reason: message, hint })
     port.close()
   }
 }
