@@ -18,6 +18,7 @@ export function readHeaders(head: string, from: number): ReadHeaders {
   const names: (HeaderName | null)[] = []
   let badLineAt = -1
   let at = from
+  let afterHeader = false
   let colon = head.indexOf(':', at) // the first colon from `at` on: looked for again only once it is behind us
   while (at < head.length) {
     const lineFeed = head.indexOf('\n', at)
@@ -26,12 +27,13 @@ export function readHeaders(head: string, from: number): ReadHeaders {
     if (end === at) return { head: head.slice(0, next), spans, names, bodyStart: next, badLineAt }
     const first = head.charCodeAt(at)
     if (first === 0x20 || first === 0x09) {
-      // Before any header a folded line is no header.
-      if (spans.length > 0) extendValue(head, spans, at, end)
+      // Behind a line that is no header it goes on with that one, and is none either.
+      if (afterHeader) extendValue(head, spans, at, end)
       else if (badLineAt === -1) badLineAt = at
     } else {
       if (colon !== -1 && colon < at) colon = head.indexOf(':', at)
-      if (colon > at && colon < end) {
+      afterHeader = colon > at && colon < end
+      if (afterHeader) {
         const valueStart = lwsEnd(head, colon + 1, end)
         const nameEnd = lwsStart(head, at, colon)
         spans.push(at, nameEnd, valueStart, lwsStart(head, valueStart, end))

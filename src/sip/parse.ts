@@ -2,6 +2,7 @@
 
 import { lineEnd, type ReadHeaders, readHeaders } from './header-block.ts'
 import type { HeaderName } from './header-name.ts'
+import { lwsStart } from './lws.ts'
 import {
   type FaultCode,
   type HeaderBlock,
@@ -92,14 +93,13 @@ function readStartLine(line: string, block: ReadHeaders, length: number): SipReq
   const body = { bodyStart, bodyEnd: length }
   if (isStatusLine(line)) {
     // Nothing may follow what takes the rest: a pattern that can fail there would try every way to share the spaces.
-    const match = /^SIP\/\d+\.\d+ +(\d{3})(?: ([^]*))?$/i.exec(line)
+    const match = /^SIP\/\d+\.\d+ +([1-9]\d{2})(?: (.*))?$/is.exec(line)
     return match === null
       ? null
       : { kind: 'response', status: Number(match[1]), reasonPhrase: match[2] ?? '', head, spans, names, ...body }
   }
   const space = line.indexOf(' ')
-  const version = line.lastIndexOf(' SIP/')
-  const lastSpace = version === -1 ? line.trimEnd().lastIndexOf(' ') : version
+  const lastSpace = line.lastIndexOf(' ', lwsStart(line, 0, line.length) - 1) // it ends in a version, or is not SIP
   if (space <= 0) return null
   const requestUri = lastSpace > space ? line.slice(space + 1, lastSpace) : ''
   return { kind: 'request', method: line.slice(0, space), requestUri, head, spans, names, ...body }
@@ -124,8 +124,8 @@ function firstFault(
   length: number,
 ): SipFault | null {
   if (message.kind === 'request') {
-    const version = /SIP\/\S*$/i.exec(startLine.slice(-64).trimEnd())?.[0]
-    if (version !== undefined && !/^SIP\/2\.0$/i.test(version)) {
+    const version = / SIP\/(\S*)[ \t]*$/i.exec(startLine.slice(-64))?.[1]
+    if (version !== '2.0') {
       // RFC 3261 §21.5.6 has the answer to another version.
       return fault('bad-version', start, 'the version is not SIP/2.0', message, 505)
     }
