@@ -49,7 +49,6 @@ export type FaultCode =
   | 'bad-content-length'
   | 'bad-address'
   | 'bad-via'
-  | 'truncated'
 
 /** What speaks on a SIP port besides SIP. */
 export type OtherProtocol = 'http' | 'rtsp' | 'ssh' | 'tls' | 'binary' | 'text'
