@@ -20,3 +20,22 @@ test('docs/dependencies.md names every Node.js that is pinned', () => {
   for (const name of Object.keys(optionalDependencies)) assert.ok(text.includes(`\`${name}\``), name)
   assert.equal(new Set(Object.values(optionalDependencies)).size, 1, 'all platforms run the same version')
 })
+
+test('the lock file has every package of every platform, and no command that npm 10 would remove (npm run lock)', () => {
+  const { packages } = JSON.parse(read('package-lock.json')) as {
+    packages: Record<string, { bin?: unknown; optionalDependencies?: Record<string, string>; optional?: boolean }>
+  }
+  for (const [path, { optionalDependencies = {} }] of Object.entries(packages)) {
+    for (const name of Object.keys(optionalDependencies)) {
+      const places = [`node_modules/${name}`, `${path}/node_modules/${name}`]
+      assert.ok(
+        places.some((place) => packages[place] !== undefined),
+        `${name}, wanted by ${path}`,
+      )
+    }
+  }
+  const { optionalDependencies } = JSON.parse(read('packages/runtime/package.json'))
+  for (const name of Object.keys(optionalDependencies)) {
+    assert.deepEqual(packages[`node_modules/${name}`]?.bin, undefined, name)
+  }
+})
