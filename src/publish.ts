@@ -101,6 +101,7 @@ export function createPublisher({
         warn(`Cannot store events, keeping ${waiting.length} in memory and trying again: ${reason(error)}`)
         if (giveUp?.signal.aborted) return false
         await delay(waitMs, giveUp?.signal)
+        if (giveUp?.signal.aborted) return false // another try may hold up the stop for as long as a lock is waited for
       }
     }
   }
@@ -137,6 +138,8 @@ export function createPublisher({
       if (waiting.length === 0) return
       counters.add('droppedStop', waiting.length)
       log.warn(`${waiting.length} events could not be stored before stopping and are lost`)
+      waiting = []
+      waitingBytes = 0
     },
   }
 }

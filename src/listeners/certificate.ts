@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { constants } from 'node:fs'
 import { access, chmod, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
@@ -45,6 +46,7 @@ export async function certificatePair(
   const pair = { cert: await read(certFile), key: await read(keyFile) }
   try {
     createSecureContext(pair)
+    void [new X509Certificate(pair.cert), createPrivateKey(pair.key)] // it takes empty text for "not given"
     return pair
   } catch (cause) {
     throw unreadable(
@@ -103,6 +105,7 @@ async function exists(file: string): Promise<boolean> {
 async function writeBeside(file: string, text: string, mode: number): Promise<void> {
   const temporary = `${file}.${process.pid}.tmp`
   try {
+    await rm(temporary, { force: true }) // of a start that was killed; in a container every process has the same id
     await writeFile(temporary, text, { mode, flag: 'wx' })
     await chmod(temporary, mode) // whatever the umask was
     await rename(temporary, file)

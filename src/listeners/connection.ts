@@ -36,6 +36,7 @@ export function serveConnection(
 ): Connection {
   const framer = createFramer()
   let ended = false
+  let lost = false
   let deadline = setTimeout(expire, limits.messageMs)
   let amidMessage = true // the first message has its deadline from the start
 
@@ -76,7 +77,11 @@ export function serveConnection(
     if (ended) return
     const frames = framer.push(chunk)
     handOn(frames)
-    if (framer.isLost()) return setDeadline(LOST_FRAME_MS)
+    if (framer.isLost()) {
+      if (!lost) setDeadline(LOST_FRAME_MS) // once, or a client that never stops sending would move it for ever
+      lost = true
+      return
+    }
     const amid = framer.pendingBytes() > 0
     const whole = frames.some(({ kind }) => kind === 'message')
     if (amid && (whole || !amidMessage)) setDeadline(limits.messageMs)

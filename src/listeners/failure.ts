@@ -26,3 +26,8 @@ export function listenFailure(what: string, host: string, port: number, flag: st
 export function hasNoIpv6(error: unknown): boolean {
   return error instanceof OperatorError && errorCode(error.cause) === 'EAFNOSUPPORT'
 }
+
+/** Somebody else listens there. */
+export function isTaken(error: unknown): boolean {
+  return error instanceof OperatorError && errorCode(error.cause) === 'EADDRINUSE'
+}

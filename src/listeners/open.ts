@@ -4,12 +4,14 @@ import type { LocalAddresses } from '../net/local.ts'
 import type { Packet } from '../net/packet.ts'
 import type { Counters } from '../ops/counters.ts'
 import type { CertificatePair } from './certificate.ts'
-import { hasNoIpv6 } from './failure.ts'
+import { hasNoIpv6, isTaken } from './failure.ts'
 import { CONNECTION_LIMITS, createDoorkeeper } from './limits.ts'
 import type { Listener } from './listener.ts'
 import { listenTcp } from './tcp.ts'
 import { listenTls } from './tls.ts'
 import { listenUdp } from './udp.ts'
+
+const PORT_TRIES = 20 // chosen: with half of all ports taken, one start in a million fails
 
 export interface Place {
   readonly host: string
@@ -52,12 +54,22 @@ export async function openListeners(plan: ListenPlan, parts: ListenParts): Promi
     }
   }
 
-  try {
-    for (const place of plan.sip) {
-      const udp = await openAt(place, () => listenUdp({ ...place, local, counters, receive }))
-      // With port 0 both get the same one: a client that tries TCP after UDP finds us.
-      if (udp !== null) await openAt(place, () => listenTcp({ ...stream, host: place.host, port: udp.port }))
+  /** UDP and TCP. With port 0 both get the same one: a client that tries TCP after UDP finds us. */
+  async function openSip(place: Place, triesLeft: number): Promise<void> {
+    const udp = await openAt(place, () => listenUdp({ ...place, local, counters, receive }))
+    if (udp === null) return
+    try {
+      await openAt(place, () => listenTcp({ ...stream, host: place.host, port: udp.port }))
+    } catch (error) {
+      if (place.port !== 0 || triesLeft === 0 || !isTaken(error)) throw error
+      listeners.pop() // the kernel looked for a port that is free for UDP, and another program has it for TCP
+      await udp.stop()
+      await openSip(place, triesLeft - 1)
     }
+  }
+
+  try {
+    for (const place of plan.sip) await openSip(place, PORT_TRIES)
     const { pair } = plan
     for (const place of plan.tls) {
       if (pair !== null) await openAt(place, () => listenTls({ ...stream, ...place, pair }))

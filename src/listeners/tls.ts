@@ -14,15 +14,18 @@ export async function listenTls(options: StreamOptions & { readonly pair: Certif
   return listenForStreams(server, 'TLS', '--tls-listen', options, (raw, serve) => {
     const socket = new TLSSocket(raw, { isServer: true, secureContext })
     const fail = () => {
+      if (raw.destroyed) return
       counters.add('tlsHandshakesFailed')
       raw.destroy()
     }
     const deadline = setTimeout(fail, limits.tlsHandshakeMs)
     socket.once('error', fail)
+    socket.once('end', fail) // half-closed before the handshake is over: it will never be
     raw.once('close', () => clearTimeout(deadline))
     socket.once('secure', () => {
       clearTimeout(deadline)
       socket.removeListener('error', fail)
+      socket.removeListener('end', fail)
       serve(socket)
     })
   })

@@ -49,8 +49,8 @@ export async function listenUdp({ host, port, local, counters, receive }: UdpOpt
       reply(reply) {
         // To where the packet came from, not to the Via sent-by: RFC 3581 §4 asks it when rport is present, and a
         // honeypot does it always, since Via names whatever third party the attacker likes.
-        if (socket.getSendQueueSize() > MAX_UNSENT_BYTES) return false
         try {
+          if (socket.getSendQueueSize() > MAX_UNSENT_BYTES) return false
           socket.send(reply, sourcePort, address, (error) => {
             if (error !== null) counters.add('socketErrors')
           })

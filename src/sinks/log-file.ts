@@ -41,8 +41,9 @@ export async function openLogFile(path: string, { onTrouble, onRecovered }: LogF
       cause,
     )
   })
-  let waiting: Chunk[] = []
-  let waitingBytes = 0
+  // Whoever wrote last may have been stopped in the middle of a line, which must not swallow our first one.
+  let waiting: Chunk[] = (await endsWithinLine(path)) ? [{ bytes: Buffer.from('\n'), lines: 0 }] : []
+  let waitingBytes = waiting.length
   let cut: Chunk | null = null // the rest of a line that is half in the file
   let dropped = 0
   let failing = false
@@ -95,6 +96,8 @@ export async function openLogFile(path: string, { onTrouble, onRecovered }: LogF
     },
     reopen: () =>
       inTurn(async () => {
+        await drain()
+        if (cut !== null) return // its rest belongs into this file; the next line finds a new one by its inode
         await file?.close().catch((error) => onTrouble(reason(error)))
         file = null
         await drain()
@@ -119,6 +122,15 @@ async function current(file: FileHandle | null, path: string): Promise<FileHandl
   const fresh = await openForAppend(path)
   await file.close()
   return fresh
+}
+
+async function endsWithinLine(path: string): Promise<boolean> {
+  const entry = await stat(path)
+  if (!entry.isFile() || entry.size === 0) return false
+  const file = await open(path, 'r').catch(() => null) // we may be allowed to append only
+  const last = await file?.read(Buffer.alloc(1), 0, 1, entry.size - 1)
+  await file?.close()
+  return last?.bytesRead === 1 && last.buffer[0] !== 0x0a
 }
 
 function openForAppend(path: string): Promise<FileHandle> {

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { inMountNamespace } from './privileges.ts'
+
+/** What tests need besides Node.js: programs by name, and what the kernel must let us do. */
+export type Peer =
+  /** A Node.js of the oldest series that package.json allows. */
+  | 'node24'
+  | 'openssl'
+  | 'python3'
+  | 'rsyslogd'
+  | 'sipp'
+  | 'sipsak'
+  | 'sqlite3'
+  | 'svcrack'
+  | 'svmap'
+  | 'svwar'
+  /** Mounts of one's own: root, or user namespaces. */
+  | 'namespaces'
+
+/**
+ * A test against other people's programs. Where one is missing it is skipped and says what installs it, but in CI it
+ * fails: there nothing is left out silently.
+ */
+export function testWith(peers: readonly Peer[], name: string, body: (t: TestContext) => Promise<void>): void {
+  const missing = peers.filter((peer) => !isThere(peer))
+  if (missing.length === 0) return void test(name, body)
+  const message = `${missing.map(adviceFor).join('; ')}`
+  if (process.env['CI']) void test(name, () => assert.fail(message))
+  else void test(name, { skip: message }, body)
+}
+
+function adviceFor(peer: Peer): string {
+  if (peer === 'namespaces') return 'namespaces are forbidden here: run as root, or allow user namespaces'
+  return `${peer} is missing: run test/install-peers.sh${peer === 'node24' ? '' : ' as root'}`
+}
+
+/** Where test/install-peers.sh puts it. */
+export const NODE_24 = join(
+  import.meta.dirname,
+  '../node_modules/.cache/sentrypeer-test/node24/node_modules',
+  `node-${process.platform}-${process.arch}`,
+  'bin/node',
+)
+
+function isThere(peer: Peer): boolean {
+  if (peer === 'node24') return existsSync(NODE_24)
+  if (peer !== 'namespaces') return pathOf(peer) !== null
+  const [program = '', ...args] = inMountNamespace(['true'])
+  return spawnSync(program, args).status === 0
+}
+
+/** Where a program is; daemons are in folders that a user's PATH may lack. */
+export function pathOf(program: string): string | null {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
+  for (const folder of folders) {
+    const path = join(folder, program)
+    try {
+      accessSync(path, constants.X_OK)
+      return path
+    } catch {
+      // the next folder
+    }
+  }
+  return null
+}
