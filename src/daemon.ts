@@ -186,6 +186,7 @@ async function startSip(node: Node, publisher: Publisher, nodeId: string, listen
       local,
       counters,
       receive,
+      answersPings: core.responsive,
       onLeftOut: ({ host, port }) =>
         log.notice(`Not listening on ${endpointText(host, port)}: this machine has no IPv6`),
     },

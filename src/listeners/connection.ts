@@ -26,14 +26,18 @@ export interface Connection {
   end(): void
 }
 
+/** What a connection is served with. */
+export interface Service {
+  readonly limits: ConnectionLimits
+  readonly counters: Counters
+  readonly receive: (packet: Packet) => void
+  /** False on a passive node, which sends nothing at all. */
+  readonly answersPings: boolean
+}
+
 /** Reads one accepted TCP or TLS connection: frames to packets, pings to pongs, deadlines to their end. */
-export function serveConnection(
-  socket: Socket,
-  ends: Ends,
-  limits: ConnectionLimits,
-  counters: Counters,
-  receive: (packet: Packet) => void,
-): Connection {
+export function serveConnection(socket: Socket, ends: Ends, service: Service): Connection {
+  const { limits, counters, receive, answersPings } = service
   const framer = createFramer()
   let ended = false
   let lost = false
@@ -63,7 +67,7 @@ export function serveConnection(
   function handOn(frames: readonly Frame[]): void {
     for (const frame of frames) {
       if (frame.kind === 'message') receive({ ...ends, bytes: frame.bytes, complete: frame.complete, reply })
-      else if (reply(PONG)) counters.add('streamPings')
+      else if (answersPings && reply(PONG)) counters.add('streamPings')
     }
   }
 

@@ -35,7 +35,15 @@ async function listen(t: TestContext, limits = LIMITS, transport: 'TCP' | 'TLS' 
   const counters = createCounters()
   const packets: Packet[] = []
   const receive = (packet: Packet) => void packets.push(packet)
-  const options = { host: '127.0.0.1', port: 0, limits, doorkeeper: createDoorkeeper(limits), counters, receive }
+  const options = {
+    host: '127.0.0.1',
+    port: 0,
+    limits,
+    doorkeeper: createDoorkeeper(limits),
+    counters,
+    receive,
+    answersPings: true,
+  }
   const listener =
     transport === 'TCP' ? await listenTcp(options) : await listenTls({ ...options, pair: await pairFor(t) })
   t.after(async () => {

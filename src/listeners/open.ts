@@ -32,14 +32,16 @@ export interface ListenParts {
   readonly local: LocalAddresses
   readonly counters: Counters
   readonly receive: (packet: Packet) => void
+  /** See `Service`. */
+  readonly answersPings: boolean
   readonly onLeftOut: (place: Place) => void
 }
 
 /** Opens every socket of the plan, or none: what was opened before one failed is closed again. */
 export async function openListeners(plan: ListenPlan, parts: ListenParts): Promise<Listener[]> {
-  const { counters, receive, local } = parts
+  const { counters, receive, local, answersPings } = parts
   const doorkeeper = createDoorkeeper(CONNECTION_LIMITS)
-  const stream = { limits: CONNECTION_LIMITS, doorkeeper, counters, receive }
+  const stream = { limits: CONNECTION_LIMITS, doorkeeper, counters, receive, answersPings }
   const listeners: Listener[] = []
 
   async function openAt(place: Place, open: () => Promise<Listener>): Promise<Listener | null> {

@@ -2,23 +2,19 @@
 
 import { createServer, isIPv6, type Server, type Socket } from 'node:net'
 import { type IpAddress, parseIp } from '../net/ip.ts'
-import type { Packet, Transport } from '../net/packet.ts'
-import type { Counters } from '../ops/counters.ts'
-import { type Connection, serveConnection } from './connection.ts'
+import type { Transport } from '../net/packet.ts'
+import { type Connection, type Service, serveConnection } from './connection.ts'
 import { listenFailure } from './failure.ts'
-import type { ConnectionLimits, Doorkeeper } from './limits.ts'
+import type { Doorkeeper } from './limits.ts'
 import type { Listener } from './listener.ts'
 
 const BACKLOG = 511
 
-export interface StreamOptions {
+export interface StreamOptions extends Service {
   readonly host: string
   readonly port: number
-  readonly limits: ConnectionLimits
   /** Shared by all stream listeners. */
   readonly doorkeeper: Doorkeeper
-  readonly counters: Counters
-  readonly receive: (packet: Packet) => void
 }
 
 /** SIP over TCP on one address. */
@@ -36,9 +32,10 @@ export async function listenForStreams(
   server: Server,
   transport: Transport,
   flag: string,
-  { host, port, limits, doorkeeper, counters, receive }: StreamOptions,
+  options: StreamOptions,
   secure: (raw: Socket, serve: (socket: Socket) => void) => void,
 ): Promise<Listener> {
+  const { host, port, doorkeeper, counters } = options
   const open = new Map<Socket, Connection | null>()
   const ipv6Only = isIPv6(host)
   await new Promise<void>((resolve, reject) => {
@@ -73,7 +70,7 @@ export async function listenForStreams(
       doorkeeper.release(sourceIp)
     })
     const ends = { transport, sourceIp, sourcePort, destinationIp, destinationPort: bound.port }
-    secure(raw, (socket) => open.set(raw, serveConnection(socket, ends, limits, counters, receive)))
+    secure(raw, (socket) => open.set(raw, serveConnection(socket, ends, options)))
   })
 
   return {
