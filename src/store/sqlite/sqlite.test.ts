@@ -182,6 +182,21 @@ test('rows that another program inserts, before and between ours, are counted on
   assert.equal(newest?.sourcePort, 5066) // its newest versions write ip:port; an address must be found all the same
 })
 
+test('rows that another program inserts while nobody probes us are counted all the same', async (t) => {
+  const file = join(temporaryFolder(t), 'x.db')
+  const writer = await openSqliteWriter({ file, sync: 'normal' }, () => {})
+  const reader = openSqliteReader(file)
+  t.after(() => reader.close())
+  const insert = "INSERT INTO honey (event_timestamp, source_ip) VALUES ('2020-01-01 00:00:00.5', '203.0.113.5')"
+  execFileSync('sqlite3', [file], { input: `${insert};` })
+  const deadline = Date.now() + 20_000
+  while (reader.badActor('203.0.113.5' as IpAddress) === null) {
+    assert.ok(Date.now() < deadline, 'not counted within 20 s')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  await writer.close()
+})
+
 test('lists are in order of time, page without gaps or repeats, and filter by time and proof', (t) => {
   const { table, reader } = store(t)
   for (let host = 0; host < 25; host++) {

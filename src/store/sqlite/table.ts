@@ -44,6 +44,8 @@ export function cellsOf(batch: readonly BadActorEvent[]): Cell[] {
 }
 
 export interface HoneyTable {
+  /** Looks for rows that others inserted since the last batch of ours; `countSlice` then has work. */
+  noteRowsOfOthers(): void
   /** Inserts and counts in one transaction: all of it, or an exception and nothing of it. */
   append(cells: readonly Cell[]): void
   /** Counts one slice of rows that others inserted. False when there are none left. */
@@ -73,13 +75,18 @@ export function createHoneyTable(database: DatabaseSync): HoneyTable {
     if (uptoId > counted) addInterval.run(counted + 1, uptoId)
   }
 
-  inTransaction(database, () => {
+  function noteRowsOfOthers(): void {
     const upto = Number(lastId.get()?.['id'] ?? 0)
-    noteForeignRows(upto)
-    setCounted.run(upto)
-  })
+    if (upto <= Number(getCounted.get()?.['value'])) return
+    inTransaction(database, () => {
+      noteForeignRows(upto)
+      setCounted.run(upto)
+    })
+  }
 
+  noteRowsOfOthers()
   return {
+    noteRowsOfOthers,
     append(cells) {
       inTransaction(database, () => {
         let id = 0

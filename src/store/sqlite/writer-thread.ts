@@ -11,6 +11,7 @@ import type { FromWriter, ToWriter, WriterSettings } from './writer.ts'
  * message, and counts other programs' rows while nobody asks for anything.
  */
 
+const LOOK_FOR_OTHERS_MS = 2_000 // how soon rows that another program inserts are counted on a quiet node
 const CLOSE_BUSY_MS = 200
 
 if (parentPort === null) throw new Error('writer-thread.ts is started by writer.ts')
@@ -29,6 +30,7 @@ function run(): void {
     const countWhenIdle = (): void => {
       if (!counting) return
       try {
+        table.noteRowsOfOthers()
         counting = table.countSlice()
       } catch {
         // Locked or full just now: whoever holds it up will be reported by the next batch; go on a little later.
@@ -38,12 +40,19 @@ function run(): void {
       if (counting) setImmediate(countWhenIdle)
     }
 
+    const looking = setInterval(() => {
+      if (counting) return
+      counting = true
+      countWhenIdle()
+    }, LOOK_FOR_OTHERS_MS)
+
     port.on('message', (message: ToWriter) => {
       switch (message.kind) {
         case 'append':
           return post(appended(message.cells))
         case 'close':
           counting = false
+          clearInterval(looking)
           // Whoever holds a lock keeps the file from coming to rest; that is no loss, and a stop has no time to wait.
           database.exec(`PRAGMA busy_timeout = ${CLOSE_BUSY_MS}; PRAGMA wal_checkpoint(TRUNCATE)`)
           database.close()
