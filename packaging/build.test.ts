@@ -45,7 +45,7 @@ test('the bundle refuses what the sources refuse', () => {
   const { status, stderr } = sentrypeer('--bogus')
   assert.deepEqual(
     [status, stderr],
-    [2, 'sentrypeer: there is no flag --bogus\n  "sentrypeer --help" lists every flag.\n'],
+    [2, 'sentrypeer: there is no flag --bogus. "sentrypeer --help" lists every flag.\n'],
   )
 })
 

@@ -13,13 +13,15 @@ const ROOT = join(import.meta.dirname, '..')
 const folder = mkdtempSync(join(tmpdir(), 'sentrypeer-launcher-'))
 after(() => rmSync(folder, { recursive: true }))
 
+const SAY_RAN = "console.log('ran with', process.pid, String(process.argv.slice(2)))"
+
 /** The launcher in a place of its own, with a program that says that it ran. */
-function install(name: string, program: 'src/main.ts' | 'dist/main.js', engines: string): string {
+function install(name: string, program: 'src/main.ts' | 'dist/main.js', engines: string, text = SAY_RAN): string {
   const place = join(folder, name)
   cpSync(join(ROOT, 'bin'), join(place, 'bin'), { recursive: true })
   writeFileSync(join(place, 'package.json'), JSON.stringify({ type: 'module', engines: { node: engines } }))
   mkdirSync(join(place, program, '..'), { recursive: true })
-  writeFileSync(join(place, program), "console.log('ran with', process.pid, String(process.argv.slice(2)))")
+  writeFileSync(join(place, program), text)
   return join(place, 'bin/sentrypeer')
 }
 
@@ -68,6 +70,20 @@ test('the range that package.json states takes the Node.js that runs this test',
   assert.equal(launch(install('stated', 'dist/main.js', manifest.engines.node), process.versions.node).status, 0)
 })
 
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  const raise = `process.kill(process.pid, '${signal}'); setTimeout(() => process.exit(9), 60_000)`
+
+  test(`${signal} before the program listens for it is a clean end`, () => {
+    const { status, stdout, stderr } = launch(install(`early-${signal}`, 'dist/main.js', RANGE, raise), '26.10.0')
+    assert.deepEqual([status, stdout, stderr], [0, '', ''])
+  })
+
+  test(`${signal} is the program's own once it listens for it`, () => {
+    const listens = `process.on('${signal}', () => process.exit(7)); ${raise}`
+    assert.equal(launch(install(`late-${signal}`, 'dist/main.js', RANGE, listens), '26.10.0').status, 7)
+  })
+}
+
 test('a clone without its packages is told how to get them', () => {
   const launcher = install('bare', 'src/main.ts', RANGE)
   writeFileSync(join(folder, 'bare/src/main.ts'), "import 'smol-toml'")
@@ -75,7 +91,7 @@ test('a clone without its packages is told how to get them', () => {
   assert.equal(status, 1)
   assert.match(
     stderr,
-    /^sentrypeer: something is not installed: [^\n]*'smol-toml'[^\n]*\n {2}Run "npm ci" in the clone\.\n$/,
+    /^sentrypeer: something is not installed: [^\n]*'smol-toml'[^\n]*\. Run "npm ci" in the clone\.\n$/,
   )
 })
 

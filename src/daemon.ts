@@ -5,17 +5,17 @@ import type { Daemon } from './cli/supervise.ts'
 import { VERSION } from './cli/version.ts'
 import type { Config } from './config/load.ts'
 import { createReplyBudget } from './honeypot/budget.ts'
-import { eventLine } from './honeypot/narrate.ts'
 import { createObserver } from './honeypot/observe.ts'
 import { createResponder } from './honeypot/respond.ts'
 import { certificatePair } from './listeners/certificate.ts'
 import type { Listener } from './listeners/listener.ts'
 import { openListeners, type Place } from './listeners/open.ts'
-import { createBogonCheck, endpointText, type IpAddress, parseEndpoint } from './net/ip.ts'
+import { eventLine, messageLine } from './narrate.ts'
+import { createBogonCheck, endpointText, parseEndpoint } from './net/ip.ts'
 import { createLocalAddresses, type LocalAddresses } from './net/local.ts'
 import { type Clock, createTimestampFormat, systemClock } from './ops/clock.ts'
 import { type Counters, createCounters } from './ops/counters.ts'
-import { OperatorError, reason } from './ops/errors.ts'
+import { reason } from './ops/errors.ts'
 import { createRepeatedNotice, type Log } from './ops/log.ts'
 import { createPublisher, type Publisher } from './publish.ts'
 import { createReceiver } from './receive.ts'
@@ -24,7 +24,7 @@ import { healthReport, metricReadings, type Observed } from './status.ts'
 import { openSqliteReader } from './store/sqlite/reader.ts'
 import { openSqliteWriter } from './store/sqlite/writer.ts'
 
-const STORE_STOP_MS = 3_000 // of the 5 s that a stop may take
+const STORE_STOP_MS = 2_500 // of the 5 s that a stop may take; sockets have 1 s before it, sinks 1 s after
 const SINK_STOP_MS = 1_000
 const BUG_NOTICE_MS = 60_000
 const KERNEL_DROPS_MS = 5_000
@@ -119,7 +119,7 @@ async function startRestApi(node: Node, observed: Observed): Promise<void> {
       keys: core.apiKeys,
       allowAnonymous: core.apiAllowAnonymous,
       version: VERSION,
-      isBogon: bogonCheck(core.publicRanges),
+      isBogon: createBogonCheck(core.publicRanges),
       ownAddresses: local.all,
       health: () => healthReport(observed),
       metrics: () => metricReadings(observed),
@@ -179,9 +179,11 @@ async function startSip(node: Node, publisher: Publisher, nodeId: string, listen
   const tls = core.tlsDisable ? [] : places(core.tlsListen)
   const pair =
     tls.length > 0 ? await certificatePair({ certFile: core.tlsCert, keyFile: core.tlsKey }, log.notice) : null
-  const ipv6Optional = config.origins['sip-listen'] === 'default' && config.origins['tls-listen'] === 'default'
+  const sip = places(core.sipListen)
+  const byDefault = (long: string, listed: readonly Place[]) => (config.origins[long] === 'default' ? listed : [])
+  const optional = [...byDefault('sip-listen', sip), ...byDefault('tls-listen', tls)]
   const opened = await openListeners(
-    { sip: places(core.sipListen), tls, pair, ipv6Optional },
+    { sip, tls, pair, optional },
     {
       local,
       counters,
@@ -200,7 +202,7 @@ function told(observe: Observe, log: Log): Observe {
   return (packet, parsed) => {
     const event = observe(packet, parsed)
     log.info(eventLine(event))
-    log.debug(event.sipMessage)
+    log.debug(messageLine(event))
     return event
   }
 }
@@ -215,14 +217,6 @@ const SUPPRESSED = {
 function listeningLine({ transport, address, port, receiveBufferBytes }: Listener): string {
   const buffer = receiveBufferBytes === null ? '' : ` (receive buffer ${Math.round(receiveBufferBytes / 1024)} KiB)`
   return `Listening for incoming ${transport} connections... ${endpointText(address, port)}${buffer}`
-}
-
-function bogonCheck(publicRanges: readonly string[]): (address: IpAddress) => boolean {
-  try {
-    return createBogonCheck(publicRanges)
-  } catch (cause) {
-    throw new OperatorError('CONFIG_INVALID', `--public-range: ${reason(cause)}`, 'Write it as 198.18.0.0/15.', cause)
-  }
 }
 
 function places(endpoints: readonly string[]): Place[] {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -54,8 +55,19 @@ test('"config check" reads a real file and names the line that is wrong', () => 
   assert.deepEqual(sentrypeer(['config', 'check', '-g', file]), {
     status: 1,
     stdout: '',
-    stderr: `sentrypeer: ${file}:3: api_listen must be ADDR:PORT, not "x"\n  For example: api_listen = "127.0.0.1:8082" [CONFIG_INVALID]\n`,
+    stderr: `sentrypeer: ${file}:3: api_listen must be ADDR:PORT, not "x". For example: api_listen = "127.0.0.1:8082" [CONFIG_INVALID]\n`,
   })
+})
+
+test('"config check" refuses an API that is open to everyone, as the start does', () => {
+  for (const command of [['config', 'check'], []]) {
+    const { status, stdout, stderr } = sentrypeer([...command, '-a', '--api-listen', '0.0.0.0:9'])
+    assert.deepEqual([status, stdout], [1, ''])
+    assert.match(
+      stderr,
+      /^sentrypeer: the REST API would answer anyone who reaches 0\.0\.0\.0\. .* \[API_NEEDS_KEY\]\n$/,
+    )
+  }
 })
 
 test('"api-key" prints a key that the setting takes', () => {
@@ -68,17 +80,17 @@ test('"api-key" prints a key that the setting takes', () => {
 })
 
 for (const [argv, env, status, stderr] of [
-  [['--bogus'], {}, 2, /^sentrypeer: there is no flag --bogus\n {2}"sentrypeer --help" lists every flag\.\n$/],
-  [['stray'], {}, 2, /^sentrypeer: there is no subcommand "stray"\n {2}.*--help.*\n$/],
-  [['-f'], {}, 2, /^sentrypeer: -f needs a value\n {2}.*--help.*\n$/],
-  [['-b', 'x'], {}, 2, /^sentrypeer: -b also needs -p \(--peer-to-peer\)\n {2}.*--help.*\n$/],
-  [['-z', '\u001b[2J'], {}, 2, /^sentrypeer: -z must be ADDR:PORT, not "\\u001b\[2J"\n {2}.*--help.*\n$/],
+  [['--bogus'], {}, 2, /^sentrypeer: there is no flag --bogus\. "sentrypeer --help" lists every flag\.\n$/],
+  [['stray'], {}, 2, /^sentrypeer: there is no subcommand "stray"\. .*--help.*\n$/],
+  [['-f'], {}, 2, /^sentrypeer: -f needs a value\. .*--help.*\n$/],
+  [['-b', 'x'], {}, 2, /^sentrypeer: -b also needs -p \(--peer-to-peer\)\. .*--help.*\n$/],
+  [['-z', '\u001b[2J'], {}, 2, /^sentrypeer: -z must be ADDR:PORT, not "\\u001b\[2J"\. .*--help.*\n$/],
   [[], { SENTRYPEER_API_LISTEN_ADDRESS: '8082' }, 1, /^sentrypeer: SENTRYPEER_API_LISTEN_ADDRESS must be ADDR:PORT/],
   [
     ['-g', 'none.toml'],
     {},
     1,
-    /^sentrypeer: cannot read the config file none\.toml: ENOENT[^\n]*\n {2}.* \[CONFIG_UNREADABLE\]\n$/,
+    /^sentrypeer: cannot read the config file none\.toml: ENOENT[^\n]*\. Check .* \[CONFIG_UNREADABLE\]\n$/,
   ],
 ] as const) {
   test(`"sentrypeer ${JSON.stringify(argv)}" with ${JSON.stringify(env)} exits with ${status}`, () => {
@@ -104,4 +116,32 @@ test('a reader of stdout that goes away is no error', async () => {
   })
   const [status] = await once(child, 'close')
   assert.deepEqual([status, stderr], [0, ''])
+})
+
+test('with -d and a stderr that nobody reads, lines are left out instead of kept, and their number is told', async (t) => {
+  const place = mkdtempSync(join(folder, 'unread-'))
+  const argv = [LAUNCHER, '-d', '--tls-disable', '--sip-listen', '127.0.0.1:0']
+  const child = spawn(process.execPath, argv, { cwd: place, env: { HOME: place }, stdio: ['ignore', 'ignore', 'pipe'] })
+  t.after(() => child.kill('SIGKILL'))
+  const ended = once(child, 'close')
+  let stderr = ''
+  const port = await new Promise<number>((resolve) => {
+    child.stderr.on('data', (bytes) => {
+      stderr += bytes
+      const found = /incoming TCP connections\.\.\. 127\.0\.0\.1:(\d+)/.exec(stderr)
+      if (found) resolve(Number(found[1]))
+    })
+  })
+  child.stderr.pause()
+  stderr = ''
+  const caller = connect(port, '127.0.0.1')
+  const message = `OPTIONS sip:100@example.org SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1\r\nX: ${'x'.repeat(8_000)}\r\nContent-Length: 0\r\n\r\n`
+  caller.end(message.repeat(1_000))
+  caller.resume()
+  await once(caller, 'close') // the daemon closes once it has read all of them
+  child.stderr.resume()
+  child.kill('SIGTERM')
+  assert.deepEqual(await ended, [0, null])
+  assert.match(stderr, /^Lines not printed because nobody read this log: \d+$/m)
+  assert.ok(stderr.length < 2 * 1024 * 1024, `${stderr.length} characters were kept`)
 })

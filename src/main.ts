@@ -13,6 +13,7 @@ import { type Config, loadConfig } from './config/load.ts'
 import { createLog, type LogLevel } from './ops/log.ts'
 
 const STOP_DEADLINE_MS = 5_000 // service managers and containers kill after 10 s or more
+const MAX_UNREAD = 1024 * 1024 // chosen: far more than a reader that works ever lags behind
 
 async function main(): Promise<void> {
   const command = parseCommand(process.argv.slice(2))
@@ -43,7 +44,7 @@ async function main(): Promise<void> {
 
 async function run(config: Config): Promise<void> {
   process.title = 'sentrypeer' // a key given as a flag must not be read off the process list
-  const log = createLog(levelOf(config), printError)
+  const log = createLog(levelOf(config), printError, () => process.stderr.writableLength > MAX_UNREAD)
   process.on('warning', (warning) => log.debug(`Node.js: ${warning.name}: ${warning.message}`))
   for (const warning of config.warnings) log.warn(`warning: ${warning}`)
   const exitCode = await supervise(

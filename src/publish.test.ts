@@ -10,6 +10,7 @@ import { createFeed } from './sinks/feed.ts'
 import type { Sink } from './sinks/sink.ts'
 import { eventOf } from './store/sqlite/fixture.ts'
 
+const ignore = () => {}
 const clock: Clock = { wallMs: () => Date.now(), steadyMs: () => performance.now() }
 
 function publisherWith(options: Pick<PublisherOptions, 'writer'> & Partial<PublisherOptions>) {
@@ -53,7 +54,7 @@ test('what arrives while the store is busy makes one batch, in order', async () 
   const store = memoryStore()
   const { publisher, counters } = publisherWith(store)
   const events = Array.from({ length: 50 }, () => eventOf())
-  for (const event of events) publisher.publish(event, null)
+  for (const event of events) publisher.publish(event, ignore)
   await publisher.stop(1_000)
   assert.equal(store.batches.length, 1)
   assert.deepEqual(store.batches.flat(), events)
@@ -82,7 +83,7 @@ test('beyond the bound the newest events are dropped and counted, and the oldest
   store.state.refusing = true
   const { publisher, counters } = publisherWith({ ...store, maxPending: 10 })
   const events = Array.from({ length: 25 }, () => eventOf())
-  for (const event of events) publisher.publish(event, null)
+  for (const event of events) publisher.publish(event, ignore)
   assert.equal(counters.get('droppedQueueFull'), 15)
   store.state.refusing = false
   await publisher.stop(5_000)
@@ -93,7 +94,7 @@ test('the bound counts bytes too: 64 KiB messages cannot fill the memory', () =>
   const store = memoryStore()
   store.state.refusing = true
   const { publisher, counters } = publisherWith({ ...store, maxPendingBytes: 1_000_000 })
-  for (let index = 0; index < 100; index++) publisher.publish(eventOf({ sipMessage: 'x'.repeat(65_000) }), null)
+  for (let index = 0; index < 100; index++) publisher.publish(eventOf({ sipMessage: 'x'.repeat(65_000) }), ignore)
   assert.equal(publisher.pending(), 15)
   assert.equal(counters.get('droppedQueueFull'), 85)
   void publisher.stop(0)
@@ -103,7 +104,7 @@ test('stopping gives a store that never recovers up in time, and counts what is 
   const store = memoryStore()
   store.state.refusing = true
   const { publisher, counters, lines } = publisherWith(store)
-  for (let index = 0; index < 3; index++) publisher.publish(eventOf(), null)
+  for (let index = 0; index < 3; index++) publisher.publish(eventOf(), ignore)
   await publisher.stop(100)
   assert.equal(counters.get('droppedStop'), 3)
   assert.match(lines.at(-1) ?? '', /3 events could not be stored/)
@@ -131,7 +132,7 @@ test('a sink that always fails, and one that hangs, do not stop the others or th
   )
   const { publisher } = publisherWith({ ...store, feeds: [failing, hanging, good] })
   const events = Array.from({ length: 20 }, () => eventOf())
-  for (const event of events) publisher.publish(event, null)
+  for (const event of events) publisher.publish(event, ignore)
   await publisher.stop(1_000)
   await Promise.all([failing, hanging, good].map((feed) => feed.stop(50)))
   assert.deepEqual(store.batches.flat(), events)
@@ -152,4 +153,37 @@ test('a sink that does not keep up costs bounded memory, and what it missed is c
   for (let round = 0; round < 100; round++) feed.offer(batch)
   assert.ok(feed.report().queued <= 50_000)
   assert.ok((feed.report().dropped.get('queue_full') ?? 0) >= 49_000)
+})
+
+for (const [transport, waitedMs, outcome] of [
+  ['UDP', 1_000, 'stored'],
+  ['UDP', 9_000, 'late'],
+  ['TCP', 9_000, 'stored'],
+  ['TLS', 33_000, 'late'],
+] as const) {
+  test(`a packet over ${transport} whose commit took ${waitedMs} ms is ${outcome === 'late' ? 'stored and not answered' : 'answered'}`, async () => {
+    let nowMs = 0
+    const commit = Promise.withResolvers<void>()
+    const writer = { append: () => commit.promise, close: async () => {} }
+    const { publisher, counters } = publisherWith({ writer, clock: { ...clock, steadyMs: () => nowMs } })
+    const outcomes: string[] = []
+    publisher.publish(eventOf({ transport }), (told) => outcomes.push(told))
+    await new Promise((resolve) => setImmediate(resolve))
+    nowMs = waitedMs
+    commit.resolve()
+    await publisher.stop(1_000)
+    assert.deepEqual(outcomes, [outcome])
+    assert.equal(counters.get('eventsStored'), 1)
+  })
+}
+
+test('a dropped event is told of, so that its connection need not wait', async () => {
+  const store = memoryStore()
+  store.state.refusing = true
+  const { publisher } = publisherWith({ ...store, maxPending: 1 })
+  const outcomes: string[] = []
+  for (let index = 0; index < 2; index++) publisher.publish(eventOf(), (told) => outcomes.push(`${index} ${told}`))
+  assert.deepEqual(outcomes, ['1 dropped'])
+  await publisher.stop(0)
+  assert.deepEqual(outcomes, ['1 dropped', '0 dropped'])
 })

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import type { BadActorEvent } from './event/event.ts'
+import type { BadActorEvent, Outcome } from './event/event.ts'
 import type { Clock } from './ops/clock.ts'
 import type { Counters } from './ops/counters.ts'
 import { reason } from './ops/errors.ts'
@@ -22,7 +22,9 @@ import type { EventWriter } from './store/store.ts'
 const MAX_BATCH = 2_000 // chosen: about 20 ms of writing, so that stopping and failing are never far away
 const FIRST_RETRY_MS = 50
 const MAX_RETRY_MS = 2_000
-const REPLY_EXPIRES_MS = 32_000 // RFC 3261 §17.1.2.2: Timer F, after which no client waits any more
+// How old a packet may be and still be answered. Streams: RFC 3261 §17.1.2.2, Timer F, after which no client waits any
+// more. UDP: clients ask again by then, and what a source may be sent is counted against what it sent just before.
+const ANSWERED_WITHIN_MS = { UDP: 2_000, TCP: 32_000, TLS: 32_000 } as const
 const NOTICE_EVERY_MS = 10_000
 
 export interface PublisherOptions {
@@ -43,8 +45,8 @@ export interface StoreTrouble {
 }
 
 export interface Publisher {
-  /** Takes an event; `onStored` runs after its commit, and never if it is dropped. Does not throw or wait. */
-  publish(event: BadActorEvent, onStored: (() => void) | null): void
+  /** Takes an event; `onSettled` is called once, when its fate is known. Does not throw or wait. */
+  publish(event: BadActorEvent, onSettled: (outcome: Outcome) => void): void
   /** Null while the store takes events. */
   trouble(): StoreTrouble | null
   pending(): number
@@ -54,7 +56,7 @@ export interface Publisher {
 
 interface Waiting {
   readonly event: BadActorEvent
-  readonly onStored: (() => void) | null
+  readonly onSettled: (outcome: Outcome) => void
   readonly atMs: number
 }
 
@@ -82,7 +84,7 @@ export function createPublisher({
       waiting = waiting.slice(batch.length)
       for (const { event } of batch) waitingBytes -= event.sipMessage.length
       counters.add('eventsStored', batch.length)
-      answer(batch)
+      settle(batch)
       for (const feed of feeds) feed.offer(batch.map(({ event }) => event))
     }
   }
@@ -106,23 +108,24 @@ export function createPublisher({
     }
   }
 
-  function answer(batch: readonly Waiting[]): void {
+  function settle(batch: readonly Waiting[]): void {
     const nowMs = clock.steadyMs()
-    for (const { onStored, atMs } of batch) {
-      if (onStored === null) continue
-      if (nowMs - atMs > REPLY_EXPIRES_MS) counters.add('repliesExpired')
-      else onStored()
+    for (const { event, onSettled, atMs } of batch) {
+      const late = nowMs - atMs > ANSWERED_WITHIN_MS[event.transport]
+      if (late) counters.add('repliesExpired')
+      onSettled(late ? 'late' : 'stored')
     }
   }
 
   return {
-    publish(event, onStored) {
+    publish(event, onSettled) {
       if (waiting.length >= maxPending || waitingBytes + event.sipMessage.length > maxPendingBytes) {
         counters.add('droppedQueueFull')
         warn('Dropping new events: the database has not taken any for too long')
+        onSettled('dropped')
         return
       }
-      waiting.push({ event, onStored, atMs: clock.steadyMs() })
+      waiting.push({ event, onSettled, atMs: clock.steadyMs() })
       waitingBytes += event.sipMessage.length
       running ??= run().finally(() => {
         running = null
@@ -138,6 +141,7 @@ export function createPublisher({
       if (waiting.length === 0) return
       counters.add('droppedStop', waiting.length)
       log.warn(`${waiting.length} events could not be stored before stopping and are lost`)
+      for (const { onSettled } of waiting) onSettled('dropped')
       waiting = []
       waitingBytes = 0
     },

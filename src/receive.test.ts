@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Outcome } from './event/event.ts'
 import { type IpAddress, parseIp } from './net/ip.ts'
 import type { Packet } from './net/packet.ts'
 import { createCounters } from './ops/counters.ts'
@@ -18,55 +19,56 @@ function packetOf(text: string, reply: Packet['reply'] = () => true): Packet {
     destinationPort: 5060,
     bytes: Buffer.from(text),
     complete: true,
+    done: () => {},
     reply,
   }
 }
 
 function receiverWith(parts: Partial<ReceiverParts>) {
   const counters = createCounters()
-  const stored: (() => void)[] = []
+  const settled: ((outcome: Outcome) => void)[] = []
   const bugs: unknown[] = []
   const receive = createReceiver({
     observe: () => eventOf(),
     respond: () => Buffer.from('reply'),
-    publish: (_, onStored) => stored.push(onStored ?? (() => {})),
+    publish: (_, onSettled) => settled.push(onSettled),
     counters,
     onBug: (error) => bugs.push(error),
     ...parts,
   })
-  return { receive, counters, stored, bugs }
+  return { receive, counters, settled, bugs }
 }
 
 test('a reply is sent only when the event is stored, to where the packet came from', () => {
-  const { receive, counters, stored } = receiverWith({})
+  const { receive, counters, settled } = receiverWith({})
   const sent: string[] = []
   receive(packetOf('OPTIONS sip:1@x SIP/2.0\r\n\r\n', (bytes) => sent.push(bytes.toString()) > 0))
   assert.deepEqual(sent, [])
-  stored[0]?.()
+  settled[0]?.('stored')
   assert.deepEqual(sent, ['reply'])
   assert.equal(counters.get('repliesSent'), 1)
 })
 
 test('a reply that the socket does not take is counted', () => {
-  const { receive, counters, stored } = receiverWith({})
+  const { receive, counters, settled } = receiverWith({})
   receive(packetOf('x', () => false))
-  stored[0]?.()
+  settled[0]?.('stored')
   assert.equal(counters.get('repliesNotSent'), 1)
 })
 
 test('a keep-alive is counted and neither stored nor answered', () => {
-  const { receive, counters, stored } = receiverWith({})
+  const { receive, counters, settled } = receiverWith({})
   for (const text of ['', '\r\n', '\r\n\r\n', '\0\0\0\0']) receive(packetOf(text))
-  assert.equal(stored.length, 0)
+  assert.equal(settled.length, 0)
   assert.equal(counters.get('keepAlives'), 4)
   assert.equal(counters.get('packetsReceived'), 4)
 })
 
 test('a passive node answers nothing', () => {
-  const { receive, stored } = receiverWith({ respond: null })
+  const { receive, settled } = receiverWith({ respond: null })
   let replies = 0
   receive(packetOf('OPTIONS sip:1@x SIP/2.0\r\n\r\n', () => replies++ >= 0))
-  stored[0]?.()
+  settled[0]?.('stored')
   assert.equal(replies, 0)
 })
 
@@ -76,11 +78,11 @@ test('a packet that makes us throw is counted and told, and the next one is rece
     if (throwing) throw new Error('bug')
     return eventOf()
   }
-  const { receive, counters, bugs, stored } = receiverWith({ observe })
+  const { receive, counters, bugs, settled } = receiverWith({ observe })
   receive(packetOf('x'))
   throwing = false
   receive(packetOf('x'))
   assert.equal(counters.get('packetsFailed'), 1)
   assert.equal(bugs.length, 1)
-  assert.equal(stored.length, 1)
+  assert.equal(settled.length, 1)
 })

@@ -74,6 +74,7 @@ function packetOf(bytes: Buffer, transport: Transport = 'UDP'): Packet {
     destinationPort: 5060,
     bytes,
     complete: true,
+    done: () => {},
     reply: () => assert.fail('a reply was sent before its event was stored'),
   }
 }
@@ -145,11 +146,12 @@ function assertReply(bytes: Buffer, request: SipRequest, expected: ExpectedReply
   assert.equal(headerValue(response, 'content-length'), String(bytes.length - response.bodyStart))
   // RFC 3261 §8.2.6.2. From, Call-ID and CSeq are the same text; each Via line is there, in order.
   for (const name of ['from', 'call-id', 'cseq'] as const) {
-    assert.deepEqual(headerValues(response, name), [headerValue(request, name)])
+    const value = headerValue(request, name) ?? ''
+    assert.deepEqual(headerValues(response, name), value === '' ? [] : [value.replaceAll('\r', ' ')])
   }
   assert.equal(headerValues(response, 'via').length, headerValues(request, 'via').length)
   const to = headerValue(response, 'to') ?? ''
-  if (expected.to === undefined) assert.ok(to.startsWith(headerValue(request, 'to') ?? ''), to)
+  if (expected.to === undefined) assert.ok(to.startsWith((headerValue(request, 'to') ?? '').replaceAll('\r', ' ')), to)
   else assert.equal(to.replace(/(?<=;tag=)[0-9a-f]{24}$/, '*'), expected.to)
   const lines = text.split('\r\n')
   for (const line of expected.mustHave) assert.ok(lines.includes(line), `no line “${line}” in\n${text}`)

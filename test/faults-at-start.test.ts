@@ -14,7 +14,7 @@ import { testWith } from './peers.ts'
 import { unprivileged, unprivilegedInNetwork } from './privileges.ts'
 import { udpClient } from './sip-client.ts'
 
-/** Runs a daemon that must refuse to start: its exit code, its two lines, and nothing on standard output. */
+/** Runs a daemon that must refuse to start: its exit code, its one line, and nothing on standard output. */
 async function assertRefused(t: TestContext, options: DaemonOptions, code: number, message: RegExp): Promise<void> {
   const end = await runDaemon(t, options)
   assert.deepEqual(
@@ -23,12 +23,12 @@ async function assertRefused(t: TestContext, options: DaemonOptions, code: numbe
     end.stderr,
   )
   assert.match(end.stderr, message)
-  assert.match(end.stderr, code === 2 ? /^sentrypeer: .+\n {2}.+\n$/ : /^sentrypeer: .+\n {2}.+ \[[A-Z_]+\]\n$/m)
+  assert.match(end.stderr, code === 2 ? /^sentrypeer: .+\. .+\n$/ : /^sentrypeer: .+\. .+ \[[A-Z_]+\]\n$/m)
   assert.doesNotMatch(end.stderr, /this is a bug|\n {4}at /)
 }
 
 for (const [flags, message] of [
-  [['--json'], /there is no flag --json\n {2}Did you mean/],
+  [['--json'], /there is no flag --json\. Did you mean/],
   [['-Q'], /there is no flag -Q/],
   [['stray'], /"stray"/],
   [['-f'], /-f needs a value/],
@@ -53,9 +53,9 @@ for (const [text, message] of [
   ['verbose = true\nresponsive = yes\n', /settings\.toml:2:\d+: /],
   [
     'verbose = true\n\n[api]\nlisten = 8082\n',
-    /settings\.toml:4: api_listen must be ADDR:PORT, not 8082\n {2}For example: api_listen = "/,
+    /settings\.toml:4: api_listen must be ADDR:PORT, not 8082\. For example: api_listen = "/,
   ],
-  ['json_logfile = "x.log"\n', /settings\.toml:1: there is no setting json_logfile\n {2}Did you mean json_log_file\?/],
+  ['json_logfile = "x.log"\n', /settings\.toml:1: there is no setting json_logfile\. Did you mean json_log_file\?/],
   ['verbose = true\nverbose = false\n', /settings\.toml:2/],
   ['verbose = 1\n', /settings\.toml:1: verbose must be true or false, not 1/],
   ['db_sync = "fast"\n', /settings\.toml:1: db_sync must be one of normal, full/],
@@ -92,7 +92,7 @@ for (const transport of ['UDP', 'TCP', 'TLS', 'HTTP'] as const) {
     }[transport]
     const flag = { UDP: '--sip-listen', TCP: '--sip-listen', TLS: '--tls-listen', HTTP: '--api-listen' }[transport]
     const what = transport === 'HTTP' ? '' : `SIP over ${transport}`
-    const message = `cannot listen for ${what}.*on ${place}: EADDRINUSE\\n.*ss -lntu?p.*${flag}`
+    const message = `cannot listen for ${what}.*on ${place}: EADDRINUSE\\..*ss -lntu?p.*${flag}`
     await assertRefused(t, { folder, ...options }, 1, new RegExp(message))
     assert.equal((await honeyRows(join(folder, 'sentrypeer.db'))).length, 5)
     assert.deepEqual(
@@ -106,14 +106,14 @@ testWith(['namespaces'], 'port 5060 needs no privilege; below 1024 the missing o
   const enter = unprivilegedInNetwork
   const daemon = await startDaemon(t, { sip: ['0.0.0.0:5060', '[::]:5060'], tls: ['0.0.0.0:5061'], enter })
   await daemon.stop()
-  const message = /cannot listen for SIP over UDP on 0\.0\.0\.0:506: EACCES\n.*CAP_NET_BIND_SERVICE.*--sip-listen/
+  const message = /cannot listen for SIP over UDP on 0\.0\.0\.0:506: EACCES\..*CAP_NET_BIND_SERVICE.*--sip-listen/
   await assertRefused(t, { sip: ['0.0.0.0:506'], enter }, 1, message)
-  const tlsMessage = /cannot listen for SIP over TLS on 0\.0\.0\.0:443: EACCES\n.*CAP_NET_BIND_SERVICE.*--tls-listen/
+  const tlsMessage = /cannot listen for SIP over TLS on 0\.0\.0\.0:443: EACCES\..*CAP_NET_BIND_SERVICE.*--tls-listen/
   await assertRefused(t, { tls: ['0.0.0.0:443'], enter }, 1, tlsMessage)
 })
 
 test('an address that this machine does not have is named', async (t) => {
-  const message = /cannot listen for SIP over UDP on 192\.0\.2\.77:0: EADDRNOTAVAIL\n.*ip addr.*--sip-listen/
+  const message = /cannot listen for SIP over UDP on 192\.0\.2\.77:0: EADDRNOTAVAIL\..*ip addr.*--sip-listen/
   await assertRefused(t, { sip: ['192.0.2.77:0'] }, 1, message)
 })
 
@@ -123,7 +123,7 @@ testWith(['sqlite3'], 'a TLS key that may not be read is named, and evidence sta
   const daemon = await startDaemon(t, { folder, tls: ['127.0.0.1:0'] })
   await daemon.stop()
   await chmod(join(folder, 'key.pem'), 0)
-  const message = /cannot read \.\/key\.pem: EACCES.*\n.*-t and -k.* \[TLS_UNREADABLE\]/
+  const message = /cannot read \.\/key\.pem: EACCES.*\..*-t and -k.* \[TLS_UNREADABLE\]/
   await assertRefused(t, { folder, tls: ['127.0.0.1:0'], enter: unprivileged }, 1, message)
   assert.equal((await honeyRows(join(folder, 'sentrypeer.db'))).length, 3)
 })
@@ -131,7 +131,7 @@ testWith(['sqlite3'], 'a TLS key that may not be read is named, and evidence sta
 test('a JSON log that cannot be written at start is named', async (t) => {
   const folder = await temporaryFolder(t)
   await mkdir(join(folder, 'logs'), { mode: 0o500 })
-  const message = /cannot write logs\/a\.log: EACCES.*\n.*-l\. \[LOG_NOT_WRITABLE\]/
+  const message = /cannot write logs\/a\.log: EACCES.*\..*-l\. \[LOG_NOT_WRITABLE\]/
   await assertRefused(t, { folder, flags: ['-l', 'logs/a.log'], enter: unprivileged }, 1, message)
   await assertRefused(t, { folder, flags: ['-l', 'nowhere/a.log'] }, 1, /cannot write nowhere\/a\.log: ENOENT/)
 })

@@ -19,7 +19,7 @@ interface Damage {
 }
 
 const PAGE_BYTES = 8192
-const CORRUPT = /is not a sound SQLite database: .*\n.*not touched.*\.recover.*\[DB_CORRUPT\]/
+const CORRUPT = /is not a sound SQLite database: .*\..*not touched.*\.recover.*\[DB_CORRUPT\]/
 
 const DAMAGES: readonly Damage[] = [
   { what: 'has a few bytes of its beginning only', make: cutAt(() => 60), message: CORRUPT },
@@ -33,7 +33,7 @@ const DAMAGES: readonly Damage[] = [
     what: 'belongs to another program',
     make: async (_, file) =>
       void (await sqlite(file, 'CREATE TABLE cookies (host TEXT); INSERT INTO cookies VALUES (1)')),
-    message: /is a SQLite database, but not one of SentryPeer\n.*-f.*\[DB_FOREIGN\]/,
+    message: /is a SQLite database, but not one of SentryPeer\..*-f.*\[DB_FOREIGN\]/,
   },
   {
     what: 'was written by a newer version',
@@ -41,7 +41,7 @@ const DAMAGES: readonly Damage[] = [
       await copyFile(sound, file)
       await sqlite(file, 'PRAGMA user_version = 99')
     },
-    message: /was written by a newer SentryPeer \(schema 99, .*\n.*\[DB_TOO_NEW\]/,
+    message: /was written by a newer SentryPeer \(schema 99, .*\..*\[DB_TOO_NEW\]/,
   },
 ]
 
@@ -79,7 +79,7 @@ for (const [what, path] of [
     await copyFile(await collected(t, folder, 4), file)
     const before = await fingerprint(file)
     await chmod(join(folder, path), path === 'evidence' ? 0o500 : 0o400)
-    const message = /cannot open evidence\/sentrypeer\.db for writing: .*\n.*-f names a file.*\[DB_NOT_WRITABLE\]/
+    const message = /cannot open evidence\/sentrypeer\.db for writing: .*\..*-f names a file.*\[DB_NOT_WRITABLE\]/
     await assertRefused(t, { folder, flags: ['-f', 'evidence/sentrypeer.db'], enter: unprivileged }, message)
     assert.equal(await fingerprint(file), before)
     await chmod(join(folder, path), 0o700)
@@ -92,7 +92,7 @@ testWith(['namespaces', 'sqlite3'], 'a database on a read-only disk ends the sta
   const file = await collected(t, folder, 4)
   const before = await fingerprint(file)
   const { enter } = await createMountNamespace(t, 'mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"', folder)
-  await assertRefused(t, { folder, enter }, /cannot open \.\/sentrypeer\.db for writing: .*\n.*\[DB_NOT_WRITABLE\]/)
+  await assertRefused(t, { folder, enter }, /cannot open \.\/sentrypeer\.db for writing: .*\..*\[DB_NOT_WRITABLE\]/)
   assert.equal(await fingerprint(file), before)
   assert.equal((await honeyRows(file)).length, 4)
 })
@@ -104,7 +104,7 @@ testWith(['namespaces', 'sqlite3'], 'a full disk at start is told, and what was 
   await assertRefused(
     t,
     { folder, enter },
-    /cannot open \.\/sentrypeer\.db for writing: .*\n.*has room.*\[DB_NOT_WRITABLE\]/,
+    /cannot open \.\/sentrypeer\.db for writing: .*\..*has room.*\[DB_NOT_WRITABLE\]/,
   )
 })
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { getJson } from './api-client.ts'
-import { startDaemon, temporaryFolder } from './daemon-process.ts'
+import { type DaemonProcess, startDaemon, temporaryFolder } from './daemon-process.ts'
 import { assertSameIds, callIdOf, honeyRows, jsonLines } from './evidence.ts'
 import { testWith } from './peers.ts'
 import { answeredIn, sipRequest, type TcpClient, tcpClient } from './sip-client.ts'
@@ -59,11 +59,13 @@ testWith(
     await daemon.said(/^JSON log: cannot write logs\/json\.log, lines wait in memory: ENOSPC/m)
     daemon.signal('SIGHUP') // a rotation that comes just then
     await daemon.said(/^Opened the logs again$/m)
-    const { body } = await getJson(daemon.port('HTTP'), '/health-check')
-    assert.equal(body['status'], 'OK')
+    const [full] = await jsonLogHealth(daemon)
+    assert.equal(full?.status, 'FAIL')
+    assert.match(full?.reason ?? '', /^cannot write logs\/json\.log, lines wait in memory: ENOSPC/)
 
     await enlarge(8 * 1024 * 1024)
     await daemon.said(/^JSON log: logs\/json\.log takes lines again$/m)
+    assert.deepEqual(await jsonLogHealth(daemon), [{ name: 'jsonlog', status: 'OK' }])
     const more = await sendProbes(client, 'after', 5)
     await answeredAll(client, [...callIds, ...more])
     await waitFor('the JSON log', async () => (await jsonLines(log).catch(() => [])).length >= 65)
@@ -71,6 +73,13 @@ testWith(
     await assertOnce(join(folder, 'sentrypeer.db'), log, [...callIds, ...more])
   },
 )
+
+/** The sinks of `/health-check`. A node that stores is well, whatever its sinks do. */
+async function jsonLogHealth(daemon: DaemonProcess): Promise<{ name: string; status: string; reason?: string }[]> {
+  const { status, body } = await getJson(daemon.port('HTTP'), '/health-check')
+  assert.deepEqual([status, body['status']], [200, 'OK'])
+  return body['sinks'] as { name: string; status: string; reason?: string }[] // its shape is held by the API's tests
+}
 
 async function sendProbes(client: TcpClient, name: string, probes: number): Promise<string[]> {
   const callIds = Array.from({ length: probes }, (_, at) => `${name}-${at}`)

@@ -40,6 +40,7 @@ function packetOf(bytes: Buffer): Packet {
     destinationPort: 5060,
     bytes,
     complete: true,
+    done: () => {},
     reply: () => assert.fail('a reply was sent before its event was stored'),
   }
 }
@@ -64,15 +65,20 @@ function assertFaithful(bytes: Buffer, parsed: ParsedPacket): void {
   const text = bytes.toString('latin1')
   const headEnd = text.indexOf('\r\n\r\n')
   const [statusLine = '', ...lines] = text.slice(0, headEnd).split('\r\n')
-  assert.match(statusLine, /^SIP\/2\.0 (?:200 OK|400 Bad Request|405 Method Not Allowed|505 Version Not Supported)$/)
-  for (const line of lines) assert.ok(OUR_LINES.test(line) && !line.includes('\n'), JSON.stringify(line))
+  assert.match(
+    statusLine,
+    /^SIP\/2\.0 (?:200 OK|400 Bad Request|405 Method Not Allowed|486 Busy Here|505 Version Not Supported)$/,
+  )
+  for (const line of lines) assert.ok(OUR_LINES.test(line) && !/[\r\n]/.test(line), JSON.stringify(line))
   const values = (name: string) =>
     lines.filter((line) => line.startsWith(`${name}: `)).map((line) => line.slice(name.length + 2))
-  assert.deepEqual(values('From'), [headerValue(request, 'from')])
-  assert.deepEqual(values('Call-ID'), [headerValue(request, 'call-id')])
-  assert.deepEqual(values('CSeq'), [headerValue(request, 'cseq')])
-  assert.equal(values('To').length, 1)
-  assert.ok(values('To')[0]?.startsWith(headerValue(request, 'to') ?? ''))
+  // What was not there stays out, and a bare CR, at which some parsers end a line, is not copied.
+  const copied = (value: string | null) => (value === null || value === '' ? [] : [value.replaceAll('\r', ' ')])
+  assert.deepEqual(values('From'), copied(headerValue(request, 'from')))
+  assert.deepEqual(values('Call-ID'), copied(headerValue(request, 'call-id')))
+  assert.deepEqual(values('CSeq'), copied(headerValue(request, 'cseq')))
+  const [to = ''] = copied(headerValue(request, 'to'))
+  assert.ok(values('To').length <= 1 && (values('To')[0]?.startsWith(to) ?? true))
   assert.equal(values('Via').length, headerValues(request, 'via').length)
   assert.deepEqual(values('Content-Length'), [String(bytes.length - headEnd - 4)])
 }

@@ -61,6 +61,24 @@ testWith(['openssl', 'sqlite3'], 'a TLS client on the plain SIP port is kept as 
   assert.equal(row?.transport_type, 'TCP')
 })
 
+for (const [what, text, fault] of [
+  ['SIP', sipRequest({ callId: 'plain', transport: 'TLS' }), null],
+  ['HTTP', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n', 'not-sip at byte 0: looks like http'],
+] as const) {
+  testWith(['sqlite3'], `${what} in the clear on the TLS port is a row, and gets no answer`, async (t) => {
+    const daemon = await startDaemon(t, { flags: ['-r'], tls: ['127.0.0.1:0'] })
+    const client = await tcpClient(t, daemon.port('TLS'))
+    client.socket.end(text)
+    await waitFor('the other side to close', () => client.socket.readableEnded)
+    const [row, ...others] = await honeyRows(join(daemon.folder, 'sentrypeer.db'))
+    assert.deepEqual(
+      [row?.transport_type, row?.proof, row?.fault, row?.sip_message, others],
+      ['TLS', 'handshake', fault, text, []],
+    )
+    assert.equal(client.received(), '')
+  })
+}
+
 testWith(['openssl', 'sqlite3'], 'no broken handshake ends the node or keeps the next client waiting', async (t) => {
   const daemon = await startDaemon(t, { flags: ['-r'], tls: ['127.0.0.1:0'], api: '127.0.0.1:0' })
   const hello = Buffer.from('160301020001', 'hex') // a record that announces 512 bytes

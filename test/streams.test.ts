@@ -10,7 +10,7 @@ import { atEnd } from './at-end.ts'
 import { type DaemonProcess, startDaemon } from './daemon-process.ts'
 import { assertSameIds, callIdOf, type HoneyRow, honeyRows } from './evidence.ts'
 import { testWith } from './peers.ts'
-import { answeredIn, sipRequest, tcpClient } from './sip-client.ts'
+import { answeredIn, sipRequest, tcpClient, udpClient } from './sip-client.ts'
 import { waitFor } from './wait-for.ts'
 
 const SMUGGLED = sipRequest({ callId: 'smuggled', method: 'INVITE', number: '666', transport: 'TCP' })
@@ -186,6 +186,44 @@ testWith(
       ['127.0.0.2'],
       'the other source',
     )
+  },
+)
+
+testWith(['sqlite3'], 'three hundred connections one after the other from one source are all served', async (t) => {
+  const daemon = await startDaemon(t)
+  for (let at = 0; at < 300; at++) {
+    const { socket } = await tcpClient(t, daemon.port('TCP'))
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.end(sipRequest({ callId: `serial-${at}`, transport: 'TCP' }))
+    await closed
+  }
+  assert.equal((await rowsOf(daemon, 300)).length, 300)
+})
+
+testWith(
+  ['sqlite3'],
+  'where few files may be open connections leave enough of them to the API and the store',
+  async (t) => {
+    const enter = (command: readonly string[]) => ['sh', '-c', 'ulimit -n 150 && exec "$@"', 'sh', ...command]
+    const daemon = await startDaemon(t, { api: '127.0.0.1:0', enter })
+    const isOpen: boolean[] = []
+    for (let at = 0; at < 160; at++) {
+      const localAddress = at % 2 === 0 ? '127.0.0.1' : '127.0.0.2'
+      const socket = connect({ port: daemon.port('TCP'), host: '127.0.0.1', localAddress })
+      atEnd(t, () => socket.destroy())
+      socket.on('connect', () => {
+        isOpen[at] = true
+      })
+      socket.on('error', () => {}) // reset, from the seventy-sixth on
+      socket.on('close', () => {
+        isOpen[at] = false
+      })
+    }
+    await waitFor('half of the files to be taken', () => isOpen.filter((open) => open).length === 75)
+    assert.equal((await getJson(daemon.port('HTTP'), '/health-check')).status, 200)
+    const client = await udpClient(t, daemon.port('UDP'))
+    client.send(sipRequest({ callId: 'meanwhile' }))
+    assert.equal((await rowsOf(daemon, 1)).length, 1)
   },
 )
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { jsonText } from '../event/json.ts'
 import { parseIp } from '../net/ip.ts'
 import type { EventPage, EventQuery, EventReader } from '../store/store.ts'
 import type { ApiContext } from './api-context.ts'
@@ -113,7 +114,7 @@ async function answerPage(
     if (limit === 0 || characters > MAX_PAGE_CHARACTERS) break
     const page: EventPage = reader.events({ ...query, before: next, limit })
     for (const event of page.events) {
-      const body = JSON.stringify(eventBody(event))
+      const body = jsonText(eventBody(event))
       bodies.push(body)
       characters += body.length
     }

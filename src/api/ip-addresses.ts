@@ -2,6 +2,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { PROOF_LEVELS } from '../event/event.ts'
+import { jsonText } from '../event/json.ts'
 import { type IpAddress, parseIp } from '../net/ip.ts'
 import type { BadActor, EventReader } from '../store/store.ts'
 import type { ApiContext } from './api-context.ts'
@@ -144,7 +145,7 @@ function answerAddress(
   if (found === null) return sendNothingKnown(reply, 'No bad actor found')
   const stamp = JSON.stringify(found) // changes with each event from there, and with no other
   if (sentNotModified(request, reply, entityTag(request, start, stamp))) return
-  const body = remember(`ip ${ip}`, stamp, () => JSON.stringify(badActorBody(reader, ip, found)))
+  const body = remember(`ip ${ip}`, stamp, () => jsonText(badActorBody(reader, ip, found)))
   return sendText(request, reply, JSON_TYPE, body)
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { jsonText } from '../event/json.ts'
 import type { CalledNumber, EventReader } from '../store/store.ts'
 import type { ApiContext } from './api-context.ts'
 import { entityTag, sentNotModified } from './conditional.ts'
@@ -122,7 +123,7 @@ function answerNumber(
   if (found === null) return sendNothingKnown(reply, 'No phone number found')
   const stamp = JSON.stringify(found) // changes with each event of the number, and with no other
   if (sentNotModified(request, reply, entityTag(request, start, stamp))) return
-  const body = remember(`number ${asked}`, stamp, () => JSON.stringify(numberBody(reader, asked, found)))
+  const body = remember(`number ${asked}`, stamp, () => jsonText(numberBody(reader, asked, found)))
   return sendText(request, reply, JSON_TYPE, body)
 }
 

@@ -7,16 +7,22 @@ import { complaint, exitCodeOf } from './complaint.ts'
 
 test('an error of the operator is its message, its hint, and its code to look up', () => {
   const error = new OperatorError('DB_FOREIGN', 'x.db is of another program', 'Name another file with -f.')
-  assert.equal(complaint(error), 'sentrypeer: x.db is of another program\n  Name another file with -f. [DB_FOREIGN]\n')
+  assert.equal(complaint(error), 'sentrypeer: x.db is of another program. Name another file with -f. [DB_FOREIGN]\n')
 })
 
 test('a mistake of usage needs no code', () => {
-  assert.equal(complaint(new OperatorError('USAGE', 'no', 'Say yes.')), 'sentrypeer: no\n  Say yes.\n')
+  assert.equal(complaint(new OperatorError('USAGE', 'no', 'Say yes.')), 'sentrypeer: no. Say yes.\n')
 })
+
+for (const message of ['it is damaged.', 'is it?', 'cut off…']) {
+  test(`"${message}" gets no second full stop`, () => {
+    assert.equal(complaint(new OperatorError('USAGE', message, 'Look.')), `sentrypeer: ${message} Look.\n`)
+  })
+}
 
 test('control characters in an error reach no terminal', () => {
   const error = new OperatorError('CONFIG_INVALID', 'a\u001b[2Jb\nc', 'd\u202ee\r')
-  assert.equal(complaint(error), 'sentrypeer: a\\u{1b}[2Jb\\nc\n  d\\u{202e}e\\r [CONFIG_INVALID]\n')
+  assert.equal(complaint(error), 'sentrypeer: a\\u{1b}[2Jb\\nc. d\\u{202e}e\\r [CONFIG_INVALID]\n')
 })
 
 test('anything else is told as a bug, with the lines of its stack', () => {

@@ -285,3 +285,36 @@ function textFor(row: OptionRow): fc.Arbitrary<string> {
       return fc.stringMatching(/^[a-z][a-z0-9.]{0,8}$/)
   }
 }
+
+for (const [given, message] of [
+  [{ argv: ['--public-range', 'x'] }, /^--public-range must be NETWORK\/BITS, not "x"$/],
+  [{ argv: ['--public-range', '10.0.0.0/8/9'] }, /^--public-range must be NETWORK\/BITS/],
+  [{ env: { SENTRYPEER_PUBLIC_RANGE: '192.0.2.0/33' } }, /^SENTRYPEER_PUBLIC_RANGE must be NETWORK\/BITS/],
+  [
+    { files: { [STANDARD_FILE]: '\npublic_range = ["192.0.2.0/24", "192.0.2.1"]' } },
+    /default-config\.toml:2: public_range must be NETWORK\/BITS, not "192\.0\.2\.1"$/,
+  ],
+] as const) {
+  test(`a range that is none is refused with its place: ${message}`, () =>
+    assert.match(refusal(given).message, message))
+}
+
+for (const [argv, isRefused] of [
+  [['-a', '--api-listen', '0.0.0.0:9'], true],
+  [['-a', '--api-listen', '[::]:9'], true],
+  [['-a', '--api-listen', '0.0.0.0:9', '--api-key', 'k'], false],
+  [['-a', '--api-listen', '0.0.0.0:9', '--api-allow-anonymous'], false],
+  [['-a', '--api-listen', '[::1]:9'], false],
+  [['-a'], false],
+  [['--api-listen', '0.0.0.0:9'], false],
+] as const) {
+  test(`the settings "${argv.join(' ')}" ${isRefused ? 'open the API to everyone and are refused' : 'will do'}`, () => {
+    if (isRefused) assert.equal(refusal({ argv }).code, 'API_NEEDS_KEY')
+    else load({ argv })
+  })
+}
+
+test('a list that is given leaves the other one as the default that it was', () => {
+  const { origins } = load({ argv: ['-z', '0.0.0.0:5061'] })
+  assert.deepEqual([origins['sip-listen'], origins['tls-listen']], ['default', 'flag -z'])
+})

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import { isAbsolute, join } from 'node:path'
+import { parseEndpoint } from '../net/ip.ts'
 import { errorCode, OperatorError, reason } from '../ops/errors.ts'
+import { requireKeyBeyondLoopback } from '../ops/loopback.ts'
 import type { OptionValues } from '../ops/option.ts'
 import type { SINKS } from '../sinks/all.ts'
 import { readConfigFile } from './config-file.ts'
@@ -34,7 +36,7 @@ export interface ConfigInputs {
 /**
  * Collects, checks and freezes all settings: a flag wins over the environment, that over the config file, that over
  * the default. Everything given is checked, also what another source overrules. Throws an OperatorError: USAGE for
- * the command line, CONFIG_INVALID or CONFIG_UNREADABLE for the rest.
+ * the command line, API_NEEDS_KEY for an API open to everyone, CONFIG_INVALID or CONFIG_UNREADABLE for the rest.
  */
 export function loadConfig({ argv, env, homeDir, readFile }: ConfigInputs): Config {
   const flags = readFlags(argv)
@@ -44,7 +46,14 @@ export function loadConfig({ argv, env, homeDir, readFile }: ConfigInputs): Conf
   const settings = file === null ? new Map() : readConfigFile(file, bytesOf(file, readFile))
   const given = merged([flags, environment, settings].map(withImplied))
   const warnings = [...checkCompanions(given), ...misspelled(env)]
-  return frozen(given, file, warnings)
+  const config = frozen(given, file, warnings)
+  checkReach(config)
+  return config
+}
+
+function checkReach({ core }: Config): void {
+  const host = parseEndpoint(core.apiListen)?.host ?? core.apiListen
+  if (core.api) requireKeyBeyondLoopback(host, core.apiKeys, core.apiAllowAnonymous)
 }
 
 function merged(sources: readonly Source[]): Source {

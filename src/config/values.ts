@@ -118,6 +118,7 @@ function isWebUrl(text: string): boolean {
 }
 
 function isRange(text: string): boolean {
+  if (!/^[^/]+\/\d+$/.test(text)) return false
   try {
     createBogonCheck([text])
     return true

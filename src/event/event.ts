@@ -41,3 +41,6 @@ export interface BadActorEvent {
 
 /** What stands in rows, logs and answers for a method, number or agent that was not there. */
 export const NOT_FOUND = 'NOT_FOUND'
+
+/** What became of an event. `stored`: committed just now. `late`: committed too late for an answer. `dropped`: counted, gone. */
+export type Outcome = 'stored' | 'late' | 'dropped'

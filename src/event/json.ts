@@ -18,7 +18,7 @@ export interface Application {
  */
 export function eventJson(event: BadActorEvent, application: Application, profile: JsonProfile): string {
   const withPort = profile === 'tpot'
-  return JSON.stringify({
+  return jsonText({
     app_name: application.name,
     app_version: application.version,
     event_timestamp: event.timestamp,
@@ -38,4 +38,16 @@ export function eventJson(event: BadActorEvent, application: Application, profil
     request_user: event.requestUser ?? NOT_FOUND,
     fault: event.fault ?? '',
   })
+}
+
+// What JSON lets stand in a string as it is and a terminal or an editor obeys: DEL, C1 controls, line and paragraph
+// separators, marks that change the direction of text, characters of no width.
+const UNSAFE_IN_JSON = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
+
+/** JSON that says the same to every parser and does nothing to whoever looks at it raw. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value).replace(
+    UNSAFE_IN_JSON,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }

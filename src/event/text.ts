@@ -20,20 +20,20 @@ const RAW_SECOND_FIRST = 0xbc
 /** The text of `bytes`, from which `bytesOfText` makes the same bytes again. */
 export function textOfBytes(bytes: Buffer): string {
   if (isUtf8(bytes) && !bytes.includes(0) && !bytes.includes(RAW_LEAD)) return bytes.toString('utf8')
-  let text = ''
-  let plainFrom = 0
-  let at = 0
-  while (at < bytes.length) {
-    const length = sequenceLength(bytes, at)
-    if (length > 0) {
-      at += length
-      continue
+  // Code units are written into one buffer: a string that is added to byte by byte became a chain of 60,000 pieces.
+  const units = new Uint16Array(bytes.length) // no character takes more code units than bytes
+  let length = 0
+  for (let at = 0; at < bytes.length; ) {
+    const bytesTaken = sequenceLength(bytes, at)
+    const code = bytesTaken === 0 ? RAW + (bytes[at] ?? 0) : codePoint(bytes, at, bytesTaken)
+    at += Math.max(1, bytesTaken)
+    if (code < 0x10000) units[length++] = code
+    else {
+      units[length++] = 0xd7c0 + (code >> 10) // a surrogate pair, Unicode 16.0 §3.9, D91
+      units[length++] = 0xdc00 + (code & 0x3ff)
     }
-    text += bytes.toString('utf8', plainFrom, at) + String.fromCharCode(RAW + (bytes[at] ?? 0))
-    at++
-    plainFrom = at
   }
-  return text + bytes.toString('utf8', plainFrom)
+  return Buffer.from(units.buffer, 0, length * 2).toString('utf16le')
 }
 
 /** The text of one-byte-per-character (latin1) text, such as a slice of a scanned header block. */
@@ -61,7 +61,28 @@ function sequenceLength(bytes: Buffer, at: number): number {
   if (lead < 0x80) return 1
   const second = bytes[at + 1] ?? 0
   if (lead === RAW_LEAD && second >= RAW_SECOND_FIRST) return 0
-  const length =
-    lead >= 0xc2 && lead <= 0xdf ? 2 : lead >= 0xe0 && lead <= 0xef ? 3 : lead >= 0xf0 && lead <= 0xf4 ? 4 : 0
-  return length > 0 && at + length <= bytes.length && isUtf8(bytes.subarray(at, at + length)) ? length : 0
+  const length = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0
+  if (length === 0 || at + length > bytes.length || !isSecond(lead, second)) return 0
+  for (let next = at + 2; next < at + length; next++) if (!isContinuation(bytes[next] ?? 0)) return 0
+  return length
+}
+
+/** The second byte says more than the others: no overlong forms, no surrogates, nothing above U+10FFFF (RFC 3629 §4). */
+function isSecond(lead: number, second: number): boolean {
+  if (lead === 0xe0) return second >= 0xa0 && second <= 0xbf
+  if (lead === 0xed) return second >= 0x80 && second <= 0x9f
+  if (lead === 0xf0) return second >= 0x90 && second <= 0xbf
+  if (lead === 0xf4) return second >= 0x80 && second <= 0x8f
+  return isContinuation(second)
+}
+
+function isContinuation(byte: number): boolean {
+  return (byte & 0xc0) === 0x80
+}
+
+function codePoint(bytes: Buffer, at: number, length: number): number {
+  const lead = bytes[at] ?? 0
+  let code = length === 1 ? lead : lead & (0x7f >> length)
+  for (let next = at + 1; next < at + length; next++) code = (code << 6) | ((bytes[next] ?? 0) & 0x3f)
+  return code
 }

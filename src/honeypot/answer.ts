@@ -36,38 +36,35 @@ const ALLOW = ['Allow', ALLOWED.join(', ')] as const
 const MAX_EXPIRES_S = 3600 // what RFC 3261 §10.2.1.1 takes for a registration that names none
 
 /**
- * What to answer to a request: the reply in full, and the same without what it may leave out when bytes are scarce.
- * Null for ACK, which is never answered (RFC 3261 §17.1.1.3).
+ * What to answer to a request: the reply in full, then shorter ones for when bytes are scarce. None for ACK, which is
+ * never answered (RFC 3261 §17.1.1.3).
  */
-export function answerFor(
-  request: SipRequest,
-  body: string,
-  at: Standpoint,
-): readonly [full: Reply, bare: Reply] | null {
+export function answersFor(request: SipRequest, body: string, at: Standpoint): readonly Reply[] {
   switch (request.method) {
     case 'ACK':
-      return null
+      return []
     case 'OPTIONS':
       return [ok([ALLOW, ['Accept', 'application/sdp'], ['Supported', 'replaces, timer']]), ok([])] // §11.2
     case 'REGISTER':
-      return same(ok(bindings(request)))
+      return [ok(bindings(request))]
     case 'INVITE': {
       const dialog = [...recordRoutes(request), contact(request, at)]
       const sdp = { type: 'application/sdp', text: sessionDescription(request, body, at) }
-      return [ok([...dialog, ALLOW, ['Supported', 'replaces, timer']], sdp), ok(dialog, sdp)]
+      const busy = { status: 486, headers: [], body: null } // a final response too, and shorter than any request
+      return [ok([...dialog, ALLOW, ['Supported', 'replaces, timer']], sdp), ok(dialog, sdp), busy]
     }
     case 'SUBSCRIBE': // RFC 6665 §4.2.1.1: a 200 has Expires
-      return same(ok([...recordRoutes(request), contact(request, at), ['Expires', String(expiresS(request))]]))
+      return [ok([...recordRoutes(request), contact(request, at), ['Expires', String(expiresS(request))]])]
     case 'PUBLISH': // RFC 3903 §11.3: a 200 has SIP-ETag and Expires
-      return same(
+      return [
         ok([
           ['SIP-ETag', at.toTag],
           ['Expires', String(expiresS(request))],
         ]),
-      )
+      ]
     default:
       return ALLOWED.includes(request.method)
-        ? same(ok([]))
+        ? [ok([])]
         : [
             { status: 405, headers: [ALLOW], body: null }, // §8.2.1
             { status: 405, headers: [['Allow', 'INVITE, ACK, CANCEL, OPTIONS, BYE, REGISTER']], body: null },
@@ -77,10 +74,6 @@ export function answerFor(
 
 function ok(headers: Reply['headers'], body: Reply['body'] = null): Reply {
   return { status: 200, headers, body }
-}
-
-function same(reply: Reply): readonly [Reply, Reply] {
-  return [reply, reply]
 }
 
 /** RFC 3261 §12.1.1: a response that makes a dialog repeats every Record-Route. */

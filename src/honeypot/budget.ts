@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { type IpAddress, isIpv4 } from '../net/ip.ts'
+import { type IpAddress, networkOf } from '../net/ip.ts'
 
 /*
  * A UDP source can be forged, so every reply may hit a bystander. What one source network (/32, or /64 for IPv6) gets
@@ -27,8 +27,11 @@ const MOST_TIMES_REQUEST = 1.5
 export type Verdict = 'send' | 'too-many-replies' | 'too-many-bytes' | 'table-full'
 
 export interface ReplyBudget {
-  /** Whether a reply of `replyBytes` to a request of `requestBytes` may go out; charged when it may. */
-  charge(source: IpAddress, requestBytes: number, replyBytes: number): Verdict
+  /**
+   * Whether a reply of `replyBytes` to a request of `requestBytes` may go out; charged when it may. It may not spend the
+   * last `keptBytes` of what the source has left.
+   */
+  charge(source: IpAddress, requestBytes: number, replyBytes: number, keptBytes?: number): Verdict
 }
 
 /** `steadyMs` is a clock that never goes back. */
@@ -58,7 +61,7 @@ export function createReplyBudget(steadyMs: () => number): ReplyBudget {
   }
 
   return {
-    charge(source, requestBytes, replyBytes) {
+    charge(source, requestBytes, replyBytes, keptBytes = 0) {
       if (replyBytes > Math.max(requestBytes, TYPICAL_REQUEST_BYTES) * MOST_TIMES_REQUEST) return 'too-many-bytes'
       const nowMs = steadyMs()
       const slot = slotOf(networkOf(source), nowMs)
@@ -68,25 +71,13 @@ export function createReplyBudget(steadyMs: () => number): ReplyBudget {
       const repliesLeft = Math.min(REPLIES, (replies[slot] ?? 0) + elapsedS * REPLIES_PER_S)
       filledAtMs[slot] = nowMs
       const cost = Math.max(0, replyBytes - requestBytes)
-      const verdict = repliesLeft < 1 ? 'too-many-replies' : cost > bytesLeft ? 'too-many-bytes' : 'send'
+      const verdict =
+        repliesLeft < 1 ? 'too-many-replies' : cost > 0 && cost > bytesLeft - keptBytes ? 'too-many-bytes' : 'send'
       excess[slot] = verdict === 'send' ? bytesLeft - cost : bytesLeft
       replies[slot] = verdict === 'send' ? repliesLeft - 1 : repliesLeft
       return verdict
     },
   }
-}
-
-/** The address for IPv4; the /64 for IPv6, since one customer usually has that many addresses. */
-export function networkOf(address: IpAddress): string {
-  if (isIpv4(address)) return address
-  const [before = '', after] = address.split('::')
-  const groups = before === '' ? [] : before.split(':')
-  if (after !== undefined) {
-    const tail = after === '' ? 0 : after.split(':').length
-    for (let missing = 8 - groups.length - tail; missing > 0 && groups.length < 4; missing--) groups.push('0')
-    if (groups.length < 4) groups.push(...after.split(':').slice(0, 4 - groups.length))
-  }
-  return groups.slice(0, 4).join(':')
 }
 
 /** FNV-1a. */

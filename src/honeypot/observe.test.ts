@@ -29,6 +29,7 @@ function observed(text: string, packet: Partial<Packet> = {}): BadActorEvent {
     destinationPort: 5060,
     bytes,
     complete: true,
+    done: () => {},
     reply: () => assert.fail('who observes does not answer'),
   }
   return observe({ ...whole, ...packet }, parsed)

@@ -6,11 +6,15 @@ import type { Packet } from '../net/packet.ts'
 import { headerValue, type KeepAlive, type ParsedPacket, type SipRequest } from '../sip/message.ts'
 import { isAnswerable } from '../sip/parse.ts'
 import { type Reply, writeReply } from '../sip/write.ts'
-import { answerFor, type Standpoint } from './answer.ts'
+import { answersFor, type Standpoint } from './answer.ts'
 import type { ReplyBudget, Verdict } from './budget.ts'
 
 /** Services that answer anything: a forged packet from there would start a loop or a flood. */
 const REFLECTING_PORTS = new Set([0, 7, 19, 53, 123, 161, 1900, 11211])
+
+// What a long reply leaves of a source's bytes while there is a shorter one: enough for ten bare answers that are some
+// bytes longer than their request.
+const KEPT_FOR_SHORT_BYTES = 200
 
 export interface ResponderOptions {
   /** Known to this node only; makes the To-tags. */
@@ -24,7 +28,8 @@ export interface ResponderOptions {
 
 /**
  * Makes the function that builds the one reply to a packet, or null for silence: responses, ACK, what is not SIP, and
- * requests without the headers that a reply copies are never answered. The reply is stateless (RFC 3261 §8.2.7).
+ * requests without the headers that bring a reply home are never answered. The reply is stateless (RFC 3261 §8.2.7),
+ * and charged to the source at once: it is for sending now.
  */
 export function createResponder({ secret, budget, isOwnSocket, onSuppressed }: ResponderOptions) {
   return (packet: Packet, parsed: Exclude<ParsedPacket, KeepAlive>): Buffer | null => {
@@ -40,19 +45,20 @@ export function createResponder({ secret, budget, isOwnSocket, onSuppressed }: R
     const replies =
       parsed.kind === 'fault'
         ? [{ status: parsed.status, headers: [], body: null }]
-        : answerFor(request, bodyText(packet, request), at)
-    return replies === null ? null : affordable(packet, request, replies, toTag)
+        : answersFor(request, bodyText(packet, request), at)
+    return affordable(packet, request, replies, toTag)
   }
 
   /** The first of the replies, longest first, that this source may be sent. */
   function affordable(packet: Packet, request: SipRequest, replies: readonly Reply[], toTag: string): Buffer | null {
     let verdict: Verdict = 'send'
-    for (const reply of replies) {
+    for (const [index, reply] of replies.entries()) {
       const { sourceIp, sourcePort } = packet
       const bytes = writeReply(request, reply, { sourceIp, sourcePort, toTag })
       // A handshake proves the source, and a stream pushes back by itself.
       if (packet.transport !== 'UDP') return bytes
-      verdict = budget.charge(sourceIp, packet.bytes.length, bytes.length)
+      const kept = index < replies.length - 1 ? KEPT_FOR_SHORT_BYTES : 0
+      verdict = budget.charge(sourceIp, packet.bytes.length, bytes.length, kept)
       if (verdict === 'send') return bytes
     }
     if (verdict !== 'send') onSuppressed(verdict)

@@ -10,7 +10,7 @@ import type { ConnectionLimits } from './limits.ts'
 const PONG = Buffer.from('\r\n') // RFC 5626 §3.5.1
 const LOST_FRAME_MS = 500 // how long the rest of a message of unknown length may take to arrive
 const MAX_UNSENT_BYTES = 64 * 1024 // a client that does not read gets no more replies
-const LAST_REPLY_MS = 2_000 // how long a connection that we end waits for the commit of its last message
+const LAST_REPLY_MS = 2_000 // how long at most a connection that has ended waits for the commit of its last message
 
 /** Who is at the other end, and where he reached us. */
 export interface Ends {
@@ -19,6 +19,8 @@ export interface Ends {
   readonly sourcePort: number
   readonly destinationIp: IpAddress
   readonly destinationPort: number
+  /** Nothing at all is sent there: it spoke in the clear where TLS is spoken. */
+  readonly isMute: boolean
 }
 
 export interface Connection {
@@ -38,9 +40,12 @@ export interface Service {
 /** Reads one accepted TCP or TLS connection: frames to packets, pings to pongs, deadlines to their end. */
 export function serveConnection(socket: Socket, ends: Ends, service: Service): Connection {
   const { limits, counters, receive, answersPings } = service
+  const { isMute, ...origin } = ends
   const framer = createFramer()
   let ended = false
   let lost = false
+  let outstanding = 0 // messages handed on that may still be answered
+  let lastReply: NodeJS.Timeout | null = null
   let deadline = setTimeout(expire, limits.messageMs)
   let amidMessage = true // the first message has its deadline from the start
 
@@ -59,20 +64,44 @@ export function serveConnection(socket: Socket, ends: Ends, service: Service): C
     ended = true
     clearTimeout(deadline)
     handOn(framer.end())
-    // The replies to what was just handed on wait for their commit; half-closing now would lose them.
-    setTimeout(() => socket.destroySoon(), socket.writable ? LAST_REPLY_MS : 0).unref()
     socket.pause()
+    // Replies wait for the commit of what they answer; half-closing now would lose them.
+    if (outstanding === 0 || !socket.writable) finish()
+    else lastReply = setTimeout(finish, LAST_REPLY_MS).unref()
+  }
+
+  function finish(): void {
+    socket.destroySoon()
+    const unread = setTimeout(() => socket.destroy(), LAST_REPLY_MS).unref() // of a client that does not read
+    socket.once('close', () => clearTimeout(unread))
+  }
+
+  /** What to call when one message is done with; called again it does nothing. */
+  function oneOutstanding(): () => void {
+    let open = true
+    outstanding++
+    return () => {
+      if (!open) return
+      open = false
+      outstanding--
+      if (outstanding > 0 || lastReply === null) return
+      clearTimeout(lastReply)
+      lastReply = null
+      finish()
+    }
   }
 
   function handOn(frames: readonly Frame[]): void {
     for (const frame of frames) {
-      if (frame.kind === 'message') receive({ ...ends, bytes: frame.bytes, complete: frame.complete, reply })
-      else if (answersPings && reply(PONG)) counters.add('streamPings')
+      if (frame.kind === 'message') {
+        const { bytes, complete } = frame
+        receive({ ...origin, bytes, complete, reply, done: oneOutstanding() })
+      } else if (answersPings && reply(PONG)) counters.add('streamPings')
     }
   }
 
   function reply(bytes: Buffer): boolean {
-    if (!socket.writable || socket.writableLength > MAX_UNSENT_BYTES) return false
+    if (isMute || !socket.writable || socket.writableLength > MAX_UNSENT_BYTES) return false
     socket.write(bytes)
     return true
   }

@@ -34,7 +34,10 @@ interface Setting {
 async function listen(t: TestContext, limits = LIMITS, transport: 'TCP' | 'TLS' = 'TCP'): Promise<Setting> {
   const counters = createCounters()
   const packets: Packet[] = []
-  const receive = (packet: Packet) => void packets.push(packet)
+  const receive = (packet: Packet) => {
+    packets.push(packet)
+    packet.done()
+  }
   const options = {
     host: '127.0.0.1',
     port: 0,

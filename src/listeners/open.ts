@@ -5,7 +5,7 @@ import type { Packet } from '../net/packet.ts'
 import type { Counters } from '../ops/counters.ts'
 import type { CertificatePair } from './certificate.ts'
 import { hasNoIpv6, isTaken } from './failure.ts'
-import { CONNECTION_LIMITS, createDoorkeeper } from './limits.ts'
+import { CONNECTION_LIMITS, createDoorkeeper, openFilesLimit, withinFileLimit } from './limits.ts'
 import type { Listener } from './listener.ts'
 import { listenTcp } from './tcp.ts'
 import { listenTls } from './tls.ts'
@@ -24,8 +24,8 @@ export interface ListenPlan {
   readonly tls: readonly Place[]
   /** Null when `tls` is empty. */
   readonly pair: CertificatePair | null
-  /** Leave out IPv6 places on a machine that has none: nobody asked for them by name. */
-  readonly ipv6Optional: boolean
+  /** Places to leave out on a machine without IPv6, since nobody asked for them by name. */
+  readonly optional: readonly Place[]
 }
 
 export interface ListenParts {
@@ -40,8 +40,8 @@ export interface ListenParts {
 /** Opens every socket of the plan, or none: what was opened before one failed is closed again. */
 export async function openListeners(plan: ListenPlan, parts: ListenParts): Promise<Listener[]> {
   const { counters, receive, local, answersPings } = parts
-  const doorkeeper = createDoorkeeper(CONNECTION_LIMITS)
-  const stream = { limits: CONNECTION_LIMITS, doorkeeper, counters, receive, answersPings }
+  const limits = withinFileLimit(CONNECTION_LIMITS, await openFilesLimit())
+  const stream = { limits, doorkeeper: createDoorkeeper(limits), counters, receive, answersPings }
   const listeners: Listener[] = []
 
   async function openAt(place: Place, open: () => Promise<Listener>): Promise<Listener | null> {
@@ -50,7 +50,7 @@ export async function openListeners(plan: ListenPlan, parts: ListenParts): Promi
       listeners.push(listener)
       return listener
     } catch (error) {
-      if (!plan.ipv6Optional || !hasNoIpv6(error)) throw error
+      if (!plan.optional.includes(place) || !hasNoIpv6(error)) throw error
       parts.onLeftOut(place)
       return null
     }

@@ -21,19 +21,19 @@ export interface StreamOptions extends Service {
 export async function listenTcp(options: StreamOptions): Promise<Listener> {
   // Half-open: a client that has said everything may close its side and still read the answer.
   const server = createServer({ allowHalfOpen: true, noDelay: true })
-  return listenForStreams(server, 'TCP', '--sip-listen', options, (socket, serve) => serve(socket))
+  return listenForStreams(server, 'TCP', '--sip-listen', options, (socket, serve) => serve(socket, false))
 }
 
 /**
  * Opens a stream server and admits its connections; `secure` hands on the socket to read from, at once or after a
- * handshake.
+ * handshake, and whether nothing may be sent there.
  */
 export async function listenForStreams(
   server: Server,
   transport: Transport,
   flag: string,
   options: StreamOptions,
-  secure: (raw: Socket, serve: (socket: Socket) => void) => void,
+  secure: (raw: Socket, serve: (socket: Socket, isMute: boolean) => void) => void,
 ): Promise<Listener> {
   const { host, port, doorkeeper, counters } = options
   const open = new Map<Socket, Connection | null>()
@@ -70,7 +70,7 @@ export async function listenForStreams(
       doorkeeper.release(sourceIp)
     })
     const ends = { transport, sourceIp, sourcePort, destinationIp, destinationPort: bound.port }
-    secure(raw, (socket) => open.set(raw, serveConnection(socket, ends, options)))
+    secure(raw, (socket, isMute) => open.set(raw, serveConnection(socket, { ...ends, isMute }, options)))
   })
 
   return {

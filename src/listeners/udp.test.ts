@@ -74,6 +74,32 @@ test('a reply after the socket was closed is refused and not thrown', async (t) 
   assert.equal(packet.reply(Buffer.from('late')), false)
 })
 
+test('what is in the kernel when it stops accepting is still received', async (t) => {
+  let received = 0
+  const listener = await listen(t, '127.0.0.1', () => received++)
+  const socket = await client(t, '127.0.0.1')
+  for (let at = 0; at < 200; at++) socket.send('hello', listener.port, '127.0.0.1')
+  await listener.stopAccepting()
+  assert.equal(received, 200)
+})
+
+test('in a flood without end it stops accepting all the same', async (t) => {
+  let isFlooding = true
+  let received = 0
+  const flood = () => isFlooding && socket.send('hello', listener.port, '127.0.0.1')
+  const listener = await listen(t, '127.0.0.1', () => {
+    received++
+    flood()
+  })
+  const socket = await client(t, '127.0.0.1')
+  for (let at = 0; at < 40; at++) flood()
+  const askedMs = performance.now()
+  await listener.stopAccepting()
+  isFlooding = false
+  assert.ok(received > 40)
+  assert.ok(performance.now() - askedMs < 3_000)
+})
+
 for (const host of ['127.0.0.1', '::1']) {
   test(`what the kernel drops at ${host} is known: sent = received + dropped`, {
     skip: platform !== 'linux',

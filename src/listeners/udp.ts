@@ -11,6 +11,8 @@ import { listenFailure } from './failure.ts'
 import type { Listener } from './listener.ts'
 
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024 // with the default of 208 KiB bursts of 64 packets were lost
+const QUIET_TURNS = 2 // turns of the event loop without a datagram, after which the kernel's buffer was empty
+const DRAIN_MS = 1_000 // chosen: in a flood the buffer is never empty, and a stop may take 5 s in all
 const MAX_UNSENT_BYTES = 1024 * 1024 // replies queued in the socket beyond this are not made longer
 
 export interface UdpOptions {
@@ -33,9 +35,11 @@ export async function listenUdp({ host, port, local, counters, receive }: UdpOpt
   socket.on('error', () => counters.add('socketErrors'))
   const bound = socket.address()
   const boundIp = parseIp(bound.address)
+  let received = 0
   const wildcard = boundIp === '0.0.0.0' || boundIp === '::'
 
   socket.on('message', (bytes, { address, port: sourcePort }) => {
+    received++
     const sourceIp = parseIp(address)
     if (sourceIp === null || boundIp === null) return counters.add('socketErrors') // the kernel gives addresses only
     receive({
@@ -59,6 +63,7 @@ export async function listenUdp({ host, port, local, counters, receive }: UdpOpt
           return false // closed while the commit was under way
         }
       },
+      done() {}, // nothing is kept open for it
     })
   })
 
@@ -69,6 +74,13 @@ export async function listenUdp({ host, port, local, counters, receive }: UdpOpt
     receiveBufferBytes: socket.getRecvBufferSize(),
     kernelDrops: () => readKernelDrops(bound.address, bound.port),
     async stopAccepting() {
+      // What came before the stop is in the kernel's buffer, of which a turn of the loop reads a few dozen datagrams.
+      const untilMs = performance.now() + DRAIN_MS
+      for (let quiet = 0; quiet < QUIET_TURNS && performance.now() < untilMs; ) {
+        const before = received
+        await new Promise(setImmediate)
+        quiet = received === before ? quiet + 1 : 0
+      }
       socket.removeAllListeners('message')
     },
     stop: () => new Promise((resolve) => socket.close(() => resolve())),

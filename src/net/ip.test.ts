@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createBogonCheck, endpointText, parseEndpoint, parseIp } from './ip.ts'
+import { createBogonCheck, endpointText, networkOf, parseEndpoint, parseIp } from './ip.ts'
 
 for (const [text, canonical, why] of [
   ['192.0.2.1', '192.0.2.1', 'IPv4 is itself'],
@@ -44,6 +44,18 @@ for (const [text, expected] of [
 ] as const) {
   test(`${JSON.stringify(text)} is ${expected === null ? 'no endpoint' : 'an endpoint'}`, () =>
     assert.deepEqual(parseEndpoint(text), expected))
+}
+
+for (const [address, network] of [
+  ['192.0.2.7', '192.0.2.7'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+  ['2001:db8::1', '2001:db8:0:0'],
+  ['::1', '0:0:0:0'],
+  ['fe80::1:2:3:4:5', 'fe80:0:0:1'],
+  ['1:2:3:4:5:6:7::', '1:2:3:4'],
+] as const) {
+  test(`the network of ${address} is ${network}`, () =>
+    assert.equal(networkOf(parseIp(address) ?? assert.fail()), network))
 }
 
 test('special-purpose addresses are bogons, others are not, and a laboratory may name exceptions', () => {

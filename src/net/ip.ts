@@ -29,6 +29,19 @@ export function isIpv4(address: IpAddress): boolean {
   return !address.includes(':')
 }
 
+/** The address for IPv4; the /64 for IPv6, since one customer usually has that many addresses. */
+export function networkOf(address: IpAddress): string {
+  if (isIpv4(address)) return address
+  const [before = '', after] = address.split('::')
+  const groups = before === '' ? [] : before.split(':')
+  if (after !== undefined) {
+    const tail = after === '' ? 0 : after.split(':').length
+    for (let missing = 8 - groups.length - tail; missing > 0 && groups.length < 4; missing--) groups.push('0')
+    if (groups.length < 4) groups.push(...after.split(':').slice(0, 4 - groups.length))
+  }
+  return groups.slice(0, 4).join(':')
+}
+
 /** `192.0.2.1:5060` or `[2001:db8::1]:5060`. */
 export function endpointText(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`

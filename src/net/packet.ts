@@ -17,4 +17,11 @@ export interface Packet {
   readonly complete: boolean
   /** Sends bytes back to where the packet came from. Says whether they were handed to the socket. */
   reply(bytes: Buffer): boolean
+  /**
+   * Called once by whoever got the packet, when nothing more will be done with it: its event is committed or dropped,
+   * and the reply, if there is one, was handed over. A connection that has ended waits for it before it closes.
+   */
+  done(): void
+  /** Called once, when nothing more will come of it: the event is stored or dropped, the reply handed over. */
+  done(): void
 }

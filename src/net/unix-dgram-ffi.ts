@@ -17,7 +17,7 @@ const MIN_BUFFER_BYTES = 65 // below that V8 keeps bytes inside the object, wher
 export interface UnixSocketCalls {
   /** A connected socket's number, or -1. */
   connect(path: string): number
-  /** `gone`: not taken; the other end is away, or is busy. */
+  /** `gone`: not taken; the other end is away, or is busy: only a new `connect` tells which. */
   send(socket: number, line: string): 'sent' | 'gone'
   close(socket: number): void
 }

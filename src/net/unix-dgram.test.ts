@@ -10,24 +10,29 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { openUnixDatagram } from './unix-dgram.ts'
 
-const quiet = { tag: 'sentrypeer', onTrouble: () => {}, onRecovered: () => {} }
+const quiet = { tag: 'sentrypeer', onTrouble: () => {}, onRecovered: () => {}, onLost: () => {} }
 
-/** Stands where syslogd does: a datagram socket whose lines come out one by one. */
-async function captureDatagrams(path: string): Promise<{ lines: AsyncIterator<string>; process: ChildProcess }> {
+/** Stands where syslogd does: a datagram socket whose lines come out one by one, `pauseMs` after each other. */
+async function captureDatagrams(
+  path: string,
+  pauseMs = 0,
+): Promise<{ lines: AsyncIterator<string>; process: ChildProcess }> {
   const code = `
-import socket, sys
+import socket, sys, time
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.bind(sys.argv[1])
 print('ready', flush=True)
-while True: print(s.recv(65536).decode().rstrip('\\n'), flush=True)`
-  const process = spawn('python3', ['-c', code, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+while True:
+    print(s.recv(65536).decode().rstrip('\\n'), flush=True)
+    time.sleep(float(sys.argv[2]) / 1000)`
+  const process = spawn('python3', ['-c', code, path, String(pauseMs)], { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines = createInterface({ input: process.stdout ?? assert.fail() })[Symbol.asyncIterator]()
   assert.equal((await lines.next()).value, 'ready')
   return { lines, process }
 }
 
 async function stop(process: ChildProcess): Promise<void> {
-  process.kill()
+  process.kill('SIGKILL') // ends a stopped one too
   await once(process, 'exit')
 }
 
@@ -58,7 +63,7 @@ test('lines wait while the socket is away and are sent, in order, once it is the
   let troubles = 0
   const recovered = Promise.withResolvers<void>()
   const socket = await openUnixDatagram(join(folder, 'log'), {
-    tag: 'sentrypeer',
+    ...quiet,
     way: 'direct',
     onTrouble: () => troubles++,
     onRecovered: () => recovered.resolve(),
@@ -67,10 +72,13 @@ test('lines wait while the socket is away and are sent, in order, once it is the
   t.after(() => clearInterval(keepAlive))
   for (const word of ['one', 'two', 'three']) socket.send(`<13>sentrypeer[1]: ${word}`)
   assert.ok(troubles > 0)
+  assert.match(socket.trouble() ?? '', /not there|cannot connect/)
+  assert.deepEqual([socket.sent(), socket.waiting()], [0, 3])
   const { lines, process: syslog } = await captureDatagrams(join(folder, 'log'))
   t.after(() => stop(syslog))
   await recovered.promise
   for (const word of ['one', 'two', 'three']) assert.equal((await lines.next()).value, `<13>sentrypeer[1]: ${word}`)
+  assert.deepEqual([socket.trouble(), socket.sent(), socket.waiting()], [null, 3, 0])
   await socket.close()
 })
 
@@ -82,4 +90,72 @@ test('a syslog that never reads costs bounded memory, and what it did not take i
   assert.equal(socket.dropped(), 2_000)
   await socket.close()
   assert.equal(socket.dropped(), 12_000)
+})
+
+test('a burst that is more than a slow syslog takes at once arrives whole, in order, without a word of trouble', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'sentrypeer-dgram-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const { lines, process: syslog } = await captureDatagrams(join(folder, 'log'), 0.2)
+  t.after(() => stop(syslog))
+  const said: string[] = []
+  const socket = await openUnixDatagram(join(folder, 'log'), {
+    way: 'direct',
+    tag: 'sentrypeer',
+    onTrouble: (text) => said.push(text),
+    onRecovered: () => said.push('recovered'),
+    onLost: (count) => said.push(`${count} lost`),
+  })
+  const sent = Array.from({ length: 3_000 }, (_, at) => `<13>sentrypeer[1]: ${at}`)
+  for (const line of sent) socket.send(line)
+  const got: string[] = []
+  while (got.length < sent.length) got.push((await lines.next()).value)
+  assert.deepEqual(got, sent)
+  await socket.close()
+  assert.deepEqual([socket.sent(), socket.waiting(), socket.dropped(), said], [3_000, 0, 0, []])
+})
+
+test('closing waits for a busy syslog that still takes lines', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'sentrypeer-dgram-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const { lines, process: syslog } = await captureDatagrams(join(folder, 'log'), 0.2)
+  t.after(() => stop(syslog))
+  const socket = await openUnixDatagram(join(folder, 'log'), {
+    ...quiet,
+    way: 'direct',
+    onLost: (lines: number) => assert.fail(`${lines} lost`),
+  })
+  for (let at = 0; at < 100; at++) socket.send(`<13>sentrypeer[1]: ${at}`)
+  assert.ok(socket.waiting() > 0, 'the receiver has room for ten')
+  await socket.close()
+  for (let at = 0; at < 100; at++) assert.equal((await lines.next()).value, `<13>sentrypeer[1]: ${at}`)
+})
+
+test('closing on a syslog that stopped reading ends in time and tells how many lines are lost', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'sentrypeer-dgram-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const { process: syslog } = await captureDatagrams(join(folder, 'log'))
+  t.after(() => stop(syslog))
+  syslog.kill('SIGSTOP')
+  const lost: number[] = []
+  const options = { ...quiet, way: 'direct', onLost: (count: number) => lost.push(count) } as const
+  const socket = await openUnixDatagram(join(folder, 'log'), options)
+  for (let at = 0; at < 1_000; at++) socket.send('<13>sentrypeer[1]: x')
+  const waiting = socket.waiting()
+  assert.ok(waiting > 0 && socket.sent() + waiting === 1_000)
+  const startedMs = performance.now()
+  await socket.close()
+  assert.ok(performance.now() - startedMs < 2_000)
+  assert.deepEqual([lost, socket.dropped(), socket.waiting()], [[waiting], waiting, 0])
+})
+
+test('a logger that finds no socket is not given lines to lose', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'sentrypeer-dgram-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const lost: number[] = []
+  const options = { ...quiet, way: 'logger', onLost: (count: number) => lost.push(count) } as const
+  const socket = await openUnixDatagram(join(folder, 'nobody'), options)
+  for (let at = 0; at < 3; at++) socket.send('<13>sentrypeer[1]: x')
+  assert.match(socket.trouble() ?? '', /not there|cannot connect/)
+  await socket.close()
+  assert.deepEqual([socket.sent(), socket.dropped(), lost], [0, 3, [3]])
 })

@@ -26,7 +26,10 @@ export const COUNTERS = {
   storeFailures: { family: 'store_failures', help: 'Times that the database refused a batch, which is tried again' },
   repliesSent: { family: 'replies_sent', help: 'SIP replies handed to the socket' },
   repliesNotSent: { family: 'replies_not_sent', help: 'SIP replies that the socket did not take' },
-  repliesExpired: { family: 'replies_expired', help: 'SIP replies not sent because their commit took too long' },
+  repliesExpired: {
+    family: 'packets_answered_too_late',
+    help: 'Packets not answered because their commit took too long',
+  },
   suppressedTooManyReplies: { ...SUPPRESSED, reason: 'too_many_replies' },
   suppressedTooManyBytes: { ...SUPPRESSED, reason: 'too_many_bytes' },
   suppressedTableFull: { ...SUPPRESSED, reason: 'table_full' },

@@ -26,6 +26,28 @@ test('what an attacker sent cannot break a line of the log', () => {
   assert.deepEqual(lines, ['agent x\\nSource IP: 192.0.2.9\\u{1b}[1m\n'])
 })
 
+test('lines of -v and -d are skipped while nobody reads, warnings and notices are not, and then the count is told', () => {
+  const lines: string[] = []
+  let isBacklogged = false
+  const log = createLog(
+    'debug',
+    (line) => lines.push(line),
+    () => isBacklogged,
+  )
+  const all = () => {
+    log.info('i')
+    log.debug('d')
+    log.warn('w')
+    log.notice('n')
+  }
+  isBacklogged = true
+  all()
+  all()
+  isBacklogged = false
+  all()
+  assert.deepEqual(lines.join(''), 'w\nn\nw\nn\nLines not printed because nobody read this log: 4\ni\nd\nw\nn\n')
+})
+
 test('something that keeps happening is told at once and then now and then, with a count', () => {
   const lines: string[] = []
   let nowMs = 0

@@ -21,16 +21,28 @@ export type LogLevel = 'notice' | 'info' | 'debug'
 
 /**
  * A log that hands finished lines to `write` (stderr in the daemon). Control characters in a line are escaped, since
- * a line may quote what an attacker sent.
+ * a line may quote what an attacker sent. While `isBacklogged` says that nobody reads what was written, the lines of
+ * `-v` and `-d` are skipped, or the backlog would grow with every packet; the first line after that says how many.
  */
-export function createLog(level: LogLevel, write: (line: string) => void): Log {
-  const print = (text: string) => write(`${escaped(text)}\n`)
+export function createLog(level: LogLevel, write: (line: string) => void, isBacklogged = () => false): Log {
+  let skipped = 0
+  const print = (text: string) => {
+    if (skipped > 0 && !isBacklogged()) {
+      write(`Lines not printed because nobody read this log: ${skipped}\n`)
+      skipped = 0
+    }
+    write(`${escaped(text)}\n`)
+  }
+  const printIfRead = (text: string) => {
+    if (isBacklogged()) skipped++
+    else print(text)
+  }
   const never = () => {}
   return {
     warn: print,
     notice: print,
-    info: level === 'notice' ? never : print,
-    debug: level === 'debug' ? print : never,
+    info: level === 'notice' ? never : printIfRead,
+    debug: level === 'debug' ? printIfRead : never,
   }
 }
 

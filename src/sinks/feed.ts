@@ -11,11 +11,13 @@ const NOTICE_EVERY_MS = 60_000
 /** How one sink is doing, for `/health-check` and `/metrics`. */
 export interface SinkReport {
   readonly name: string
+  /** Events that have left; neither those that wait nor those that were dropped. */
   readonly delivered: number
+  /** Events that wait, here or in the sink. */
   readonly queued: number
   /** Events that never reached it, by reason. */
   readonly dropped: ReadonlyMap<string, number>
-  /** Null while the last delivery went well. */
+  /** Null while the last delivery went well and the sink knows of no trouble. */
   readonly lastError: string | null
 }
 
@@ -69,10 +71,10 @@ export function createFeed(sink: Sink, log: Log, steadyMs: () => number): SinkFe
     },
     report: () => ({
       name: sink.name,
-      delivered,
-      queued,
+      delivered: sink.delivered?.() ?? delivered,
+      queued: queued + (sink.waiting?.() ?? 0),
       dropped: new Map([['failed', failed], ['queue_full', overflowed], ...(sink.drops?.() ?? [])]),
-      lastError,
+      lastError: lastError ?? sink.trouble?.() ?? null,
     }),
     reopen: async () => sink.reopen?.(),
     async stop(withinMs) {

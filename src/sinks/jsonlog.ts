@@ -38,6 +38,7 @@ export const jsonlog = defineSink({
     const file = await openLogFile(path, {
       onTrouble: (text) => warn(`JSON log: ${text}`),
       onRecovered: () => log.notice(`JSON log: ${path} takes lines again`),
+      onLost: (lines) => log.warn(`JSON log: ${lines} lines that ${path} did not take are lost`),
     })
     return {
       name: 'jsonlog',
@@ -47,6 +48,9 @@ export const jsonlog = defineSink({
         await file.append(lines, batch.length)
       },
       reopen: () => file.reopen(),
+      delivered: () => file.writtenLines(),
+      waiting: () => file.waitingLines(),
+      trouble: () => file.trouble(),
       drops: () => new Map([['file_not_writable', file.droppedLines()]]),
       stop: () => file.close(),
     }

@@ -10,9 +10,19 @@ export interface Sink {
   readonly name: string
   /**
    * Takes one batch, in order; the next comes when the promise settles. A rejection counts the batch as failed, is
-   * reported, and does not come again: a sink that can mend a failure by waiting waits.
+   * reported, and does not come again: a sink that can mend a failure by waiting waits. When it resolves, the batch
+   * has left, unless the sink has `delivered`.
    */
   deliver(batch: readonly BadActorEvent[]): Promise<void>
+  /**
+   * Events that have left for good. For a sink whose `deliver` also resolves for what it keeps for later or drops; it
+   * then has `waiting` and `drops` too, and every event it was given is in exactly one of the three.
+   */
+  delivered?(): number
+  /** Events that it took and keeps for later. */
+  waiting?(): number
+  /** What keeps it from working now, although `deliver` does not reject; null when all is well, or well again. */
+  trouble?(): string | null
   /** Opens files or sockets again (SIGHUP). */
   reopen?(): Promise<void>
   /** What the sink itself had to leave out so far, by reason. */

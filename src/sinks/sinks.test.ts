@@ -12,7 +12,7 @@ import { openLogFile } from './log-file.ts'
 import { syslogLine } from './syslog.ts'
 
 const application = { name: 'sentrypeer', version: '1.2.3' }
-const quiet = { onTrouble: () => {}, onRecovered: () => {} }
+const quiet = { onTrouble: () => {}, onRecovered: () => {}, onLost: (lines: number) => assert.fail(`${lines} lost`) }
 const KEYS = [
   'app_name',
   'app_version',

@@ -41,12 +41,16 @@ export const syslog = defineSink({
       tag: 'sentrypeer',
       onTrouble: (text) => warn(`syslog: ${text}`),
       onRecovered: () => log.notice(`syslog: ${path} takes lines again`),
+      onLost: (lines) => log.warn(`syslog: ${lines} lines that ${path} did not take in time are lost`),
     })
     return {
       name: 'syslog',
       async deliver(batch) {
         for (const event of batch) socket.send(`<${PRIORITY}>sentrypeer[${process.pid}]: ${syslogLine(event)}`)
       },
+      delivered: () => socket.sent(),
+      waiting: () => socket.waiting(),
+      trouble: () => socket.trouble(),
       drops: () => new Map([['not_taken', socket.dropped()]]),
       stop: () => socket.close(),
     }

@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { createFramer, FRAMING_LIMITS, type Frame, type Framer, type FramingLimits } from './framing.ts'
 
@@ -164,6 +166,27 @@ test('a body of 100 MB costs no more memory than the limit, and its end is found
   }
   assert.deepEqual(push(framer, OPTIONS), [OPTIONS])
 })
+
+test('messages that come byte by byte cost no more memory than their bytes, twice over', () => {
+  const [streams, bytes] = [40, 20_000]
+  const framers = Array.from({ length: streams }, () => createFramer())
+  const beforeBytes = memoryInUse()
+  for (const [index, framer] of framers.entries()) {
+    push(framer, index % 2 === 0 ? 'A b SIP/2.0\r\nl: 60000\r\n\r\n' : 'A b SIP/2.0\r\nx: ')
+    for (let sent = 0; sent < bytes; sent++) framer.push(Buffer.alloc(1, 'x'))
+  }
+  const usedBytes = memoryInUse() - beforeBytes
+  assert.ok(usedBytes < 2 * streams * bytes + 1_000_000, `${usedBytes} bytes for ${streams * bytes}`)
+  for (const framer of framers) assert.ok(framer.pendingBytes() > bytes)
+})
+
+/** Without what is only waiting to be collected. */
+function memoryInUse(): number {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
 
 test('a stream that is lost keeps only as much as one message may have', () => {
   const framer = createFramer(small)

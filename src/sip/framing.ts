@@ -39,6 +39,8 @@ export interface Framer {
   pendingBytes(): number
 }
 
+const EMPTY = Buffer.alloc(0)
+
 type State =
   | { readonly at: 'head' }
   | { readonly at: 'body'; readonly head: Buffer; readonly bodyBytes: number }
@@ -47,21 +49,10 @@ type State =
 
 export function createFramer(limits: FramingLimits = FRAMING_LIMITS): Framer {
   let state: State = { at: 'head' }
-  let pending: Buffer[] = []
-  let pendingLength = 0
+  const pending = createBacklog()
   let searchedTo = 0 // no end of a head before this offset of what is pending
   let passedOver = 0 // bytes of the current body that were too many to keep
 
-  const take = (): Buffer => {
-    const all = pending.length === 1 && pending[0] !== undefined ? pending[0] : Buffer.concat(pending, pendingLength)
-    pending = []
-    pendingLength = 0
-    return all
-  }
-  const put = (bytes: Buffer): void => {
-    if (bytes.length > 0) pending.push(bytes)
-    pendingLength += bytes.length
-  }
   const message = (bytes: Buffer, complete: boolean): Frame => ({ kind: 'message', bytes, complete })
 
   /** One step; false when nothing more can be done with what is pending. */
@@ -71,13 +62,11 @@ export function createFramer(limits: FramingLimits = FRAMING_LIMITS): Framer {
         return stepHead(frames)
       case 'body':
         return stepBody(state, frames)
-      case 'lost': {
-        const most = limits.maxHeadBytes + limits.maxBodyBytes
-        if (pendingLength > most) put(take().subarray(0, most))
+      case 'lost':
+        pending.keepFirst(limits.maxHeadBytes + limits.maxBodyBytes)
         return false
-      }
       case 'ended':
-        take()
+        pending.keepFirst(0)
         return false
       default:
         return state satisfies never
@@ -85,25 +74,22 @@ export function createFramer(limits: FramingLimits = FRAMING_LIMITS): Framer {
   }
 
   function stepHead(frames: Frame[]): boolean {
-    if (pendingLength === 0) return false
-    const bytes = take()
+    const bytes = pending.bytes()
+    if (bytes.length === 0) return false
     const start = lineBreaks(bytes)
     if (start >= 4) {
       // A ping is two line breaks; two pings may stand in one segment.
       for (let pings = Math.floor(start / 4); pings > 0; pings--) frames.push({ kind: 'ping' })
-      put(bytes.subarray(start - (start % 4)))
+      pending.dropFirst(start - (start % 4))
       searchedTo = 0
       return true
     }
-    if (start === bytes.length) {
-      put(bytes)
-      return false
-    }
+    if (start === bytes.length) return false
     // Asked first: whether a TLS record's accidental empty line has come yet depends on how the stream was cut.
     const headEnd = isOtherProtocol(bytes, start) ? -1 : endOfHead(bytes, Math.max(start, searchedTo - 3))
     if (headEnd === -1) {
       searchedTo = bytes.length - start
-      put(bytes.subarray(start))
+      pending.dropFirst(start)
       if (isOtherProtocol(bytes, start) || searchedTo > limits.maxHeadBytes) state = { at: 'lost' }
       return state.at === 'lost'
     }
@@ -111,50 +97,88 @@ export function createFramer(limits: FramingLimits = FRAMING_LIMITS): Framer {
     const length =
       headEnd - start > limits.maxHeadBytes ? null : contentLength(bytes.toString('latin1', start, headEnd))
     if (length === null) {
-      put(bytes.subarray(start))
+      pending.dropFirst(start)
       state = { at: 'lost' }
       return true
     }
     passedOver = 0
     state = { at: 'body', head: bytes.subarray(start, headEnd), bodyBytes: length }
-    put(bytes.subarray(headEnd))
+    pending.dropFirst(headEnd)
     return true
   }
 
   function stepBody(body: State & { at: 'body' }, frames: Frame[]): boolean {
     const left = body.bodyBytes - passedOver
-    if (pendingLength < left) {
-      if (pendingLength <= limits.maxBodyBytes) return false
-      const bytes = take()
-      passedOver += bytes.length - limits.maxBodyBytes
-      put(bytes.subarray(0, limits.maxBodyBytes))
+    const bytes = pending.bytes()
+    if (bytes.length < left) {
+      passedOver += Math.max(0, bytes.length - limits.maxBodyBytes)
+      pending.keepFirst(limits.maxBodyBytes)
       return false
     }
-    const bytes = take()
     const kept = Math.min(left, limits.maxBodyBytes)
     frames.push(message(Buffer.concat([body.head, bytes.subarray(0, kept)]), kept === body.bodyBytes))
     state = { at: 'head' }
-    put(bytes.subarray(left))
+    pending.dropFirst(left)
     return true
   }
 
   return {
     push(chunk) {
       const frames: Frame[] = []
-      put(chunk)
+      pending.append(chunk)
       while (step(frames));
       return frames
     },
     end() {
-      const head = state.at === 'body' ? state.head : Buffer.alloc(0)
+      const head = state.at === 'body' ? state.head : EMPTY
       const ended = state.at === 'ended'
       state = { at: 'ended' }
-      const rest = Buffer.concat([head, take()])
+      const rest = Buffer.concat([head, pending.bytes()])
+      pending.keepFirst(0)
       const start = lineBreaks(rest)
       return ended || start === rest.length ? [] : [message(rest.subarray(start), false)]
     },
     isLost: () => state.at === 'lost',
-    pendingBytes: () => pendingLength + (state.at === 'body' ? state.head.length : 0),
+    pendingBytes: () => pending.bytes().length + (state.at === 'body' ? state.head.length : 0),
+  }
+}
+
+/** Bytes that wait for the rest of their message, in one buffer: a chunk of one byte costs one byte. */
+interface Backlog {
+  /** They stay as they are until they are dropped; what is appended later comes behind them. */
+  bytes(): Buffer
+  append(chunk: Buffer): void
+  keepFirst(count: number): void
+  dropFirst(count: number): void
+}
+
+function createBacklog(): Backlog {
+  let room: Buffer = EMPTY // longer than what is in it: twice as long whenever it is full, so that time stays linear
+  let length = 0
+  return {
+    bytes: () => room.subarray(0, length),
+    append(chunk) {
+      if (length === 0)
+        room = chunk // as a rule it is a whole message, and nothing is copied
+      else {
+        if (length + chunk.length > room.length) {
+          const larger = Buffer.allocUnsafeSlow(Math.max(2 * length, length + chunk.length))
+          room.copy(larger, 0, 0, length)
+          room = larger
+        }
+        chunk.copy(room, length)
+      }
+      length += chunk.length
+    },
+    keepFirst(count) {
+      length = Math.min(length, count)
+      if (length === 0) room = EMPTY
+    },
+    dropFirst(count) {
+      room = room.subarray(count)
+      length -= count
+      if (length === 0) room = EMPTY
+    },
   }
 }
 

@@ -99,7 +99,7 @@ test('the first fault is reported, the start line before headers and what is the
   assert.equal(code(broken.replace('  sip:a SIP/3.0\r\nno colon\r\nTo: <a', ' sip:a SIP/2.0')), 'missing-header')
 })
 
-test('a request can be answered when each header that an answer copies has a value', () => {
+test('a request can be answered when Via, Call-ID and CSeq have a value', () => {
   const message = parsed(REQUEST)
   assert.ok(message.kind === 'request' && isAnswerable(message))
   for (const name of ['Via', 'From', 'To', 'Call-ID', 'CSeq']) {
@@ -107,7 +107,7 @@ test('a request can be answered when each header that an answer copies has a val
       const fault = parsed(REQUEST.replace(`${name}:`, replacement))
       assert.ok(fault.kind === 'fault' && fault.message?.kind === 'request')
       assert.equal(fault.code, 'missing-header')
-      assert.equal(isAnswerable(fault.message), false, replacement)
+      assert.equal(isAnswerable(fault.message), name === 'From' || name === 'To', replacement)
     }
   }
 })

@@ -192,9 +192,9 @@ function contentLengthFault(message: SipRequest | SipResponse, length: number): 
   return null
 }
 
-/** Whether a reply can be built at all: RFC 3261 §8.2.6 copies these from the request. */
+/** Whether a reply finds its way: by Via to the sender, by Call-ID and CSeq to the sender's transaction. */
 export function isAnswerable(request: SipRequest): boolean {
-  return REQUIRED.every((name) => hasValue(request, name))
+  return (['via', 'call-id', 'cseq'] as const).every((name) => hasValue(request, name))
 }
 
 /** An empty header is as good as none: the grammar of each that is asked for here wants something in it. */

@@ -9,6 +9,7 @@ const REASON_PHRASES: Readonly<Record<number, string>> = {
   200: 'OK',
   400: 'Bad Request',
   405: 'Method Not Allowed',
+  486: 'Busy Here',
   505: 'Version Not Supported',
 }
 
@@ -21,8 +22,8 @@ export interface Reply {
 }
 
 /**
- * The bytes of a response (RFC 3261 §8.2.6): Via, From, To, Call-ID and CSeq copied byte for byte, `received` and
- * `rport` filled in from the socket, a To-tag where the request had none.
+ * The bytes of a response (RFC 3261 §8.2.6): Via, From, To, Call-ID and CSeq copied byte for byte as far as they were
+ * there, `received` and `rport` filled in from the socket, a To-tag where the request had none.
  */
 export function writeReply(
   request: SipRequest,
@@ -30,15 +31,23 @@ export function writeReply(
   { sourceIp, sourcePort, toTag }: { sourceIp: string; sourcePort: number; toTag: string },
 ): Buffer {
   let text = `SIP/2.0 ${reply.status} ${REASON_PHRASES[reply.status] ?? ''}\r\n`
-  for (const value of answeredVia(headerValues(request, 'via'), sourceIp, sourcePort)) text += `Via: ${value}\r\n`
-  text += `From: ${headerValue(request, 'from') ?? ''}\r\n`
-  text += `To: ${withTag(headerValue(request, 'to') ?? '', toTag)}\r\n`
-  text += `Call-ID: ${headerValue(request, 'call-id') ?? ''}\r\n`
-  text += `CSeq: ${headerValue(request, 'cseq') ?? ''}\r\n`
-  for (const [name, value] of reply.headers) text += `${name}: ${value}\r\n`
-  if (reply.body !== null) text += `Content-Type: ${reply.body.type}\r\n`
+  for (const value of answeredVia(headerValues(request, 'via'), sourceIp, sourcePort)) text += line('Via', value)
+  const to = headerValue(request, 'to')
+  text += line('From', headerValue(request, 'from'))
+  text += line('To', to === null ? null : withTag(to, toTag))
+  text += line('Call-ID', headerValue(request, 'call-id'))
+  text += line('CSeq', headerValue(request, 'cseq'))
+  for (const [name, value] of reply.headers) text += line(name, value)
+  if (reply.body !== null) text += line('Content-Type', reply.body.type)
   text += `Content-Length: ${reply.body?.text.length ?? 0}\r\n\r\n${reply.body?.text ?? ''}`
   return Buffer.from(text, 'latin1')
+}
+
+/** A header line, or nothing for a header that is not there or empty. */
+function line(name: string, value: string | null): string {
+  if (value === null || value === '') return ''
+  // Some parsers end a line at a bare CR: what stands behind it must not become a header of our answer.
+  return `${name}: ${value.replace(/[\r\n]/g, ' ')}\r\n`
 }
 
 function withTag(to: string, tag: string): string {

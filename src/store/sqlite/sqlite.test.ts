@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
@@ -195,6 +195,19 @@ test('rows that another program inserts while nobody probes us are counted all t
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   await writer.close()
+})
+
+test('a file that is moved away while in use takes no rows until it is back', async (t) => {
+  const file = join(temporaryFolder(t), 'x.db')
+  const writer = await openSqliteWriter({ file, sync: 'normal' }, () => {})
+  await writer.append([eventOf()])
+  renameSync(file, `${file}.moved`)
+  await assert.rejects(writer.append([eventOf()]), /put it back, or restart/)
+  renameSync(`${file}.moved`, file)
+  await writer.append([eventOf()])
+  await writer.close()
+  const shell = execFileSync('sqlite3', [file, 'SELECT count(*) FROM honey'])
+  assert.equal(shell.toString(), '2\n')
 })
 
 test('lists are in order of time, page without gaps or repeats, and filter by time and proof', (t) => {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import { statSync } from 'node:fs'
+import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError, reason } from '../../ops/errors.ts'
 import { asOperatorError, nodeIdOf, openForWriting, sqliteCode } from './open.ts'
@@ -21,10 +23,27 @@ const post = (message: FromWriter) => port.postMessage(message)
 
 run()
 
+/** A lock or a full disk keeps the file from coming to rest: no loss, the log beside it has everything. */
+function atRest(database: DatabaseSync): void {
+  try {
+    database.exec(`PRAGMA busy_timeout = ${CLOSE_BUSY_MS}; PRAGMA wal_checkpoint(TRUNCATE)`)
+  } catch (error) {
+    post({ kind: 'progress', text: `${file} could not be tidied up at the stop: ${reason(error)}` })
+  }
+  database.close()
+}
+
+/** Which file the path names; null when none. */
+function identity(): string | null {
+  const entry = statSync(file, { throwIfNoEntry: false })
+  return entry === undefined ? null : `${entry.dev}:${entry.ino}`
+}
+
 function run(): void {
   try {
     const database = openForWriting(file, { sync, onProgress: (text) => post({ kind: 'progress', text }) })
     const table = createHoneyTable(database)
+    const opened = identity()
     let counting = true
 
     const countWhenIdle = (): void => {
@@ -53,9 +72,7 @@ function run(): void {
         case 'close':
           counting = false
           clearInterval(looking)
-          // Whoever holds a lock keeps the file from coming to rest; that is no loss, and a stop has no time to wait.
-          database.exec(`PRAGMA busy_timeout = ${CLOSE_BUSY_MS}; PRAGMA wal_checkpoint(TRUNCATE)`)
-          database.close()
+          atRest(database)
           post({ kind: 'closed' })
           port.close()
           return
@@ -65,6 +82,9 @@ function run(): void {
     })
 
     function appended(cells: readonly Cell[]): FromWriter {
+      // Rows for a file that was moved or removed would be gone with our exit, or be looked for in vain.
+      if (identity() !== opened)
+        return { kind: 'refused', reason: `${file} is not the file that was opened: put it back, or restart` }
       try {
         table.append(cells)
         if (!counting) {

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { connect as connectTls } from 'node:tls'
+import type { Packet } from '../net/packet.ts'
+import { createCounters } from '../ops/counters.ts'
+import { certificatePair } from './certificate.ts'
+import { fixtureFolder } from './fixture-folder.ts'
+import { CONNECTION_LIMITS, createDoorkeeper } from './limits.ts'
+import { listenTcp } from './tcp.ts'
+import { listenTls } from './tls.ts'
+
+const REQUEST = 'OPTIONS sip:100@127.0.0.1 SIP/2.0\r\nContent-Length: 0\r\n\r\n'
+const UPPER_BOUND_MS = 2_000
+
+async function listen(t: TestContext, transport: 'TCP' | 'TLS', receive: (packet: Packet) => void, maxPerSource = 100) {
+  const limits = { ...CONNECTION_LIMITS, maxPerSource }
+  const counters = createCounters()
+  const doorkeeper = createDoorkeeper(limits)
+  const options = { host: '127.0.0.1', port: 0, limits, doorkeeper, counters, receive, answersPings: true }
+  const listener = await (transport === 'TCP' ? listenTcp(options) : listenTls({ ...options, pair: await pairFor(t) }))
+  t.after(async () => {
+    await listener.stopAccepting()
+    await listener.stop()
+  })
+  return { port: listener.port, counters }
+}
+
+async function pairFor(t: TestContext) {
+  const folder = await fixtureFolder(t)
+  return certificatePair({ certFile: `${folder}/cert.pem`, keyFile: `${folder}/key.pem` }, () => {})
+}
+
+/** Connected; what comes back is in `received`. */
+async function open(t: TestContext, transport: 'TCP' | 'TLS', port: number) {
+  const host = '127.0.0.1'
+  const socket: Socket =
+    transport === 'TCP' ? connect({ port, host }) : connectTls({ port, host, rejectUnauthorized: false })
+  t.after(() => socket.destroy())
+  socket.on('error', () => {})
+  let text = ''
+  socket.setEncoding('latin1').on('data', (chunk: string) => {
+    text += chunk
+  })
+  const closed = new Promise<number>((resolve) => socket.once('close', () => resolve(performance.now())))
+  await once(socket, transport === 'TCP' ? 'connect' : 'secureConnect')
+  return { socket, closed, received: () => text }
+}
+
+for (const transport of ['TCP', 'TLS'] as const) {
+  test(`a ${transport} connection that the client ended closes as soon as its message is done with`, async (t) => {
+    const { port } = await listen(t, transport, (packet) => setImmediate(packet.done))
+    const { socket, closed } = await open(t, transport, port)
+    const endedMs = performance.now()
+    socket.end(REQUEST)
+    assert.ok((await closed) - endedMs < UPPER_BOUND_MS / 2)
+  })
+
+  test(`a ${transport} connection that the client ended brings every reply before it closes`, async (t) => {
+    const packets: Packet[] = []
+    const all = Promise.withResolvers<void>()
+    const { port } = await listen(t, transport, (packet) => packets.push(packet) === 3 && all.resolve())
+    const { socket, closed, received } = await open(t, transport, port)
+    socket.end(REQUEST.repeat(3))
+    await all.promise
+    for (const [index, packet] of packets.entries()) {
+      await new Promise(setImmediate)
+      assert.equal(packet.reply(Buffer.from(`answer ${index}\n`)), true)
+      packet.done()
+      packet.done() // a second time is not another message
+    }
+    await closed
+    assert.equal(received(), 'answer 0\nanswer 1\nanswer 2\n')
+  })
+}
+
+test('a message that is never done with holds an ended connection for two seconds and no longer', async (t) => {
+  const { port } = await listen(t, 'TCP', () => {})
+  const { socket, closed } = await open(t, 'TCP', port)
+  const endedMs = performance.now()
+  socket.end(REQUEST)
+  const tookMs = (await closed) - endedMs
+  assert.ok(tookMs > UPPER_BOUND_MS - 50 && tookMs < UPPER_BOUND_MS * 4, `${tookMs} ms`)
+})
+
+test('a client that ends and never reads its replies does not keep its connection', async (t) => {
+  const ended = Promise.withResolvers<void>()
+  const bytes = Buffer.alloc(8 * 1024 * 1024) // more than the buffers of two sockets
+  const { port, counters } = await listen(
+    t,
+    'TCP',
+    (packet) => {
+      packet.reply(bytes)
+      packet.done()
+      ended.resolve()
+    },
+    1,
+  )
+  const deaf = connect({ port, host: '127.0.0.1', allowHalfOpen: true }).pause()
+  t.after(() => deaf.destroy())
+  deaf.on('error', () => {})
+  deaf.end(REQUEST)
+  await ended.promise
+  const isServed = async () => {
+    const client = await open(t, 'TCP', port).catch(() => null) // reset as early as in the handshake
+    client?.socket.write('\r\n\r\n')
+    if (client === null) return false
+    const pong = new Promise<boolean>((resolve) => client.socket.once('data', () => resolve(true)))
+    return Promise.race([pong, client.closed.then(() => false)])
+  }
+  while (!(await isServed()));
+  assert.ok(counters.get('refusedPerSource') > 0)
+})
+
+test('connections one after the other never run into the limit of one source', async (t) => {
+  const { port, counters } = await listen(t, 'TCP', (packet) => setImmediate(packet.done), 3)
+  for (let at = 0; at < 50; at++) {
+    const { socket, closed } = await open(t, 'TCP', port)
+    socket.end(REQUEST)
+    await closed
+  }
+  assert.equal(counters.get('refusedPerSource'), 0)
+  assert.equal(counters.get('connectionsAccepted'), 50)
+})
+
+for (const [what, text] of [
+  ['SIP', REQUEST],
+  ['HTTP', 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ['half a message', 'OPTIONS sip:'],
+] as const) {
+  test(`${what} in the clear on the TLS port is evidence, and gets neither an answer nor a pong`, async (t) => {
+    const replied: boolean[] = []
+    const packets: Packet[] = []
+    const { port, counters } = await listen(t, 'TLS', (packet) => {
+      packets.push(packet)
+      replied.push(packet.reply(Buffer.from('answer')))
+      packet.done()
+    })
+    const { socket, closed, received } = await open(t, 'TCP', port)
+    socket.end(`\r\n\r\n${text}`)
+    await closed
+    assert.deepEqual(
+      packets.map(({ transport, bytes }) => [transport, String(bytes)]),
+      [['TLS', text]],
+    )
+    assert.deepEqual([replied, received()], [[false], ''])
+    assert.deepEqual([counters.get('tlsHandshakesFailed'), counters.get('streamPings')], [0, 0])
+  })
+}
+
+for (const [what, bytes] of [
+  ['nothing', ''],
+  ['a record that is no handshake', Buffer.from([0x16, 0x03, 0x01, 0x00, 0x02, 0xff, 0xff])],
+] as const) {
+  test(`who brings ${what} to the TLS port and leaves has failed the handshake, and is no evidence`, async (t) => {
+    const { port, counters } = await listen(t, 'TLS', () => assert.fail())
+    const { socket, closed } = await open(t, 'TCP', port)
+    socket.end(bytes)
+    await closed
+    assert.equal(counters.get('tlsHandshakesFailed'), 1)
+  })
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+/*
+ * What a random word (a branch, a tag, a Call-ID) looks like whatever was drawn. A hexadecimal number of eight digits
+ * has no letter in it once in 43 times, so digits and hexadecimal digits are one alphabet, and the bounds between
+ * lengths lie where no usual number ends.
+ */
+
+// Chosen: three times sipvicious's longest usual tag (42); and as many parts as tell the known tools apart.
+const MAX_TOKEN = 128
+const MAX_RUNS = 8
+
+// Kinds of characters in a token, one bit each.
+const DIGIT = 1
+const LOWER_HEX = 2
+const UPPER_HEX = 4
+const LOWER = 8
+const UPPER = 16
+const DASH = 32
+const OTHER = 64
+const SEPARATOR = DASH | OTHER
+const KINDS: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) => kindOf(String.fromCharCode(code)))
+
+function kindOf(character: string): number {
+  if (/[0-9]/.test(character)) return DIGIT
+  if (/[a-f]/.test(character)) return LOWER_HEX
+  if (/[A-F]/.test(character)) return UPPER_HEX
+  if (/[g-z~]/.test(character)) return LOWER // belle-sip draws from 64 characters, and this is one
+  if (/[G-Z]/.test(character)) return UPPER
+  return character === '-' ? DASH : OTHER
+}
+
+/**
+ * The alphabet and length of a random word, or the pattern of its parts when it has several: `-524287-1---38f4` is
+ * `-x-x---x`. A word that mixes capitals and small letters was drawn from all of them, separators too.
+ */
+export function tokenShape(text: string): string {
+  if (text === '') return '-'
+  const length = Math.min(text.length, MAX_TOKEN)
+  const lead = KINDS[text.charCodeAt(0)] ?? OTHER
+  const from = (lead & SEPARATOR) === 0 ? 0 : 1
+  const leading = from === 0 ? '' : separator(lead)
+  if (from === length) return leading
+  let kinds = 0
+  for (let at = from; at < length; at++) kinds |= KINDS[text.charCodeAt(at)] ?? OTHER
+  const isMixed = (kinds & (LOWER | LOWER_HEX)) !== 0 && (kinds & (UPPER | UPPER_HEX)) !== 0
+  if (!isMixed && (kinds & SEPARATOR) !== 0) return leading + runs(text, from, length, MAX_RUNS - from)
+  if (isMixed || (kinds & (LOWER | UPPER)) !== 0) return `${leading}a${lengthClass(length - from)}`
+  if (isHexadecimalText(text, from, length)) return `${leading}v`
+  return `${leading}${kinds === DIGIT && length - from > 20 ? 'd' : 'x'}${lengthClass(length - from)}`
+}
+
+/** Between 10 and 11 and between 20 and 21: 32-bit, 64-bit and longer numbers, in either base, do not straddle these. */
+function lengthClass(length: number): string {
+  if (length <= 10) return '1'
+  return length <= 20 ? '2' : '3'
+}
+
+function runs(text: string, from: number, length: number, most: number): string {
+  let shape = ''
+  for (let at = from; at < length && shape.length < most; ) {
+    const kind = KINDS[text.charCodeAt(at)] ?? OTHER
+    if ((kind & SEPARATOR) !== 0) {
+      shape += separator(kind)
+      at++
+      continue
+    }
+    let kinds = 0
+    for (; at < length; at++) {
+      const next = KINDS[text.charCodeAt(at)] ?? OTHER
+      if ((next & SEPARATOR) !== 0) break
+      kinds |= next
+    }
+    shape += (kinds & (LOWER | UPPER)) === 0 ? 'x' : 'a'
+  }
+  return shape
+}
+
+function separator(kind: number): string {
+  return kind === DASH ? '-' : '_'
+}
+
+/** sipvicious writes the target and a number into its tag, with the byte 01 between, as hexadecimal digits. */
+function isHexadecimalText(text: string, from: number, length: number): boolean {
+  if (length - from < 14 || (length - from) % 2 !== 0) return false
+  let hasBreak = false
+  for (let at = from; at < length; at += 2) {
+    const high = text.charCodeAt(at)
+    if (high === 0x30 && text.charCodeAt(at + 1) === 0x31) hasBreak = true
+    else if (high < 0x32 || high > 0x37) return false
+  }
+  return hasBreak
+}
