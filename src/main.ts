@@ -60,6 +60,7 @@ async function run(config: Config): Promise<void> {
       nowMs: () => performance.now(),
     },
   )
+  log.end()
   process.exit(exitCode)
 }
 

@@ -149,7 +149,7 @@ function assertReply(bytes: Buffer, request: SipRequest, expected: ExpectedReply
     const value = headerValue(request, name) ?? ''
     assert.deepEqual(headerValues(response, name), value === '' ? [] : [value.replaceAll('\r', ' ')])
   }
-  assert.equal(headerValues(response, 'via').length, headerValues(request, 'via').length)
+  assert.equal(headerValues(response, 'via').length, headerValues(request, 'via').filter((via) => via !== '').length)
   const to = headerValue(response, 'to') ?? ''
   if (expected.to === undefined) assert.ok(to.startsWith((headerValue(request, 'to') ?? '').replaceAll('\r', ' ')), to)
   else assert.equal(to.replace(/(?<=;tag=)[0-9a-f]{24}$/, '*'), expected.to)

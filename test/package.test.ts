@@ -73,7 +73,10 @@ for (const [series, node, peers] of [
     `exit code and signal of the package on Node.js ${series} are those of the daemon`,
     async (t) => {
       const { code, stderr } = await runDaemon(t, { ...programOn(node), flags: ['--no-such-flag'] })
-      assert.deepEqual([code, stderr.split('\n')[0]], [2, 'sentrypeer: there is no flag --no-such-flag'])
+      assert.deepEqual(
+        [code, stderr.split('\n')[0]],
+        [2, 'sentrypeer: there is no flag --no-such-flag. "sentrypeer --help" lists every flag.'],
+      )
       const killed = await startDaemon(t, programOn(node))
       await killed.kill()
       assert.equal((await killed.ended).signal, 'SIGKILL')

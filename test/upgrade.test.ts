@@ -135,7 +135,7 @@ for (const [what, roomIn, wasCopied] of [
       const { code, stderr } = await runDaemon(t, { folder, enter })
       assert.match(
         stderr,
-        /cannot open \.\/sentrypeer\.db for writing: database or disk is full\n.*has room.*\[DB_NOT_WRITABLE\]/,
+        /cannot open \.\/sentrypeer\.db for writing: database or disk is full\. .*has room.*\[DB_NOT_WRITABLE\]/,
       )
       assert.equal(code, 1)
       assert.equal(/^Upgrading /m.test(stderr), wasCopied)

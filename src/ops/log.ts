@@ -17,6 +17,12 @@ export interface Log {
   debug(text: string): void
 }
 
+/** The log of a process: it may end with lines skipped that nobody was told of. */
+export interface ProcessLog extends Log {
+  /** The last word: tells of skipped lines, read or not. */
+  end(): void
+}
+
 export type LogLevel = 'notice' | 'info' | 'debug'
 
 /**
@@ -24,13 +30,14 @@ export type LogLevel = 'notice' | 'info' | 'debug'
  * a line may quote what an attacker sent. While `isBacklogged` says that nobody reads what was written, the lines of
  * `-v` and `-d` are skipped, or the backlog would grow with every packet; the first line after that says how many.
  */
-export function createLog(level: LogLevel, write: (line: string) => void, isBacklogged = () => false): Log {
+export function createLog(level: LogLevel, write: (line: string) => void, isBacklogged = () => false): ProcessLog {
   let skipped = 0
+  const tellSkipped = () => {
+    if (skipped > 0) write(`Lines not printed because nobody read this log: ${skipped}\n`)
+    skipped = 0
+  }
   const print = (text: string) => {
-    if (skipped > 0 && !isBacklogged()) {
-      write(`Lines not printed because nobody read this log: ${skipped}\n`)
-      skipped = 0
-    }
+    if (!isBacklogged()) tellSkipped()
     write(`${escaped(text)}\n`)
   }
   const printIfRead = (text: string) => {
@@ -43,6 +50,7 @@ export function createLog(level: LogLevel, write: (line: string) => void, isBack
     notice: print,
     info: level === 'notice' ? never : printIfRead,
     debug: level === 'debug' ? printIfRead : never,
+    end: tellSkipped,
   }
 }
 
