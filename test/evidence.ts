@@ -24,6 +24,8 @@ export interface HoneyRow {
   readonly request_user: string | null
   readonly proof: string
   readonly fault: string | null
+  readonly fingerprint: string | null
+  readonly tool: string | null
 }
 
 export type JsonLine = Readonly<Record<string, string>>

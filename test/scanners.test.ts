@@ -32,6 +32,8 @@ const JSON_KEYS = [
   'proof',
   'request_user',
   'fault',
+  'fingerprint',
+  'tool',
 ]
 
 for (const scan of SCANS) {
@@ -99,6 +101,15 @@ async function allRows(daemon: DaemonProcess, messages: number): Promise<HoneyRo
   })
 }
 
+/** What each tool is known as; openssl sends what we tell it to. */
+const TOOLS: Readonly<Record<string, string>> = {
+  svmap: 'sipvicious-svmap',
+  svwar: 'sipvicious-svwar',
+  svcrack: 'sipvicious-svcrack',
+  sipp: 'sipp',
+  sipsak: 'sipsak',
+}
+
 function assertRows(rows: readonly HoneyRow[], scan: Scan, daemon: DaemonProcess): void {
   const different = [...new Map(rows.map((row) => [row.sip_message, row])).values()]
   assert.equal(different.length, scan.messages.length)
@@ -119,6 +130,9 @@ function assertRows(rows: readonly HoneyRow[], scan: Scan, daemon: DaemonProcess
     assert.equal(row.created_by_node_id, nodeId)
     assert.equal(row.proof, scan.transport === 'UDP' ? 'none' : 'handshake')
     assert.equal(row.fault, null)
+    assert.match(row.fingerprint ?? '', /^s1\.[A-Za-z0-9._-]{1,61}$/)
+    const tool = TOOLS[scan.peer]
+    if (tool !== undefined) assert.equal(row.tool, tool, row.sip_message)
     assert.match(row.event_timestamp, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9}$/)
     const [date = '', time = ''] = row.event_timestamp.split(' ')
     const ageMs = Date.now() - Date.parse(`${date}T${time.slice(0, 12)}Z`) // UTC: the daemon runs in another time zone
@@ -158,6 +172,8 @@ function assertJsonLines(lines: readonly JsonLine[], rows: readonly HoneyRow[]):
       proof: row.proof,
       request_user: row.request_user ?? 'NOT_FOUND',
       fault: row.fault ?? '',
+      fingerprint: row.fingerprint ?? '',
+      tool: row.tool ?? '',
     })
   }
 }

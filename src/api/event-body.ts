@@ -20,6 +20,8 @@ const SUMMARY_KEYS = [
   'proof',
   'request_user',
   'fault',
+  'fingerprint',
+  'tool',
 ] as const
 
 /** An event without its message, as the details of a bad actor or a number list it. */
@@ -46,6 +48,8 @@ export function eventSummary(event: EventSummary) {
     proof: event.proof,
     request_user: event.requestUser ?? NOT_FOUND,
     fault: event.fault ?? '',
+    fingerprint: event.fingerprint ?? '',
+    tool: event.tool ?? '',
   } satisfies Record<(typeof SUMMARY_KEYS)[number], string>
 }
 

@@ -34,6 +34,8 @@ test('an event looks as it does in the JSON log', async (t) => {
     createdByNodeId: 'b0ebb95c-07a8-4bda-a5d4-4e0a4b0a1a3c',
     proof: 'handshake',
     fault: null,
+    fingerprint: 's1.vtf',
+    tool: 'sipsak',
   }
   const { method: _method, ...row } = event
   const reader = createFixtureReader({ ...row, method: NOT_FOUND, calledNumber: NOT_FOUND, userAgent: NOT_FOUND })

@@ -119,6 +119,8 @@ function storedEvent(honeyId: number, event: Partial<StoredEvent>): StoredEvent 
     createdByNodeId: 'b0ebb95c-07a8-4bda-a5d4-4e0a4b0a1a3c',
     proof: 'none',
     fault: null,
+    fingerprint: null,
+    tool: null,
     ...event,
   }
 }

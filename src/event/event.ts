@@ -37,6 +37,10 @@ export interface BadActorEvent {
   readonly proof: Proof
   /** Why the message could not be read as SIP, as `code at byte N`; null for a sound one. */
   readonly fault: string | null
+  /** What the sender's program fixes in its messages, as docs/fingerprints.md explains; null for what is not SIP. */
+  readonly fingerprint: string | null
+  /** The program that is known to write so, or null. */
+  readonly tool: string | null
 }
 
 /** What stands in rows, logs and answers for a method, number or agent that was not there. */

@@ -37,6 +37,8 @@ export function eventJson(event: BadActorEvent, application: Application, profil
     proof: event.proof,
     request_user: event.requestUser ?? NOT_FOUND,
     fault: event.fault ?? '',
+    fingerprint: event.fingerprint ?? '',
+    tool: event.tool ?? '',
   })
 }
 

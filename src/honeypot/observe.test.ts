@@ -59,6 +59,8 @@ test('an event says who sent what to whom, when, and to which node', () => {
     createdByNodeId: 'node-1',
     proof: 'none',
     fault: null,
+    fingerprint: 's1.vfticu.-.n.b.-.a1.sn.-', // docs/fingerprints.md reads it part by part
+    tool: null,
   })
 })
 

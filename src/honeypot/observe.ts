@@ -3,8 +3,11 @@
 import type { BadActorEvent, CollectedMethod, Proof } from '../event/event.ts'
 import { textOfBytes, textOfLatin1 } from '../event/text.ts'
 import type { Packet } from '../net/packet.ts'
-import { headerValue, type KeepAlive, type ParsedPacket, type SipRequest } from '../sip/message.ts'
+import { fingerprintOf } from '../sip/fingerprint.ts'
+import { headerValue, type KeepAlive, type ParsedPacket, type SipRequest, type SipResponse } from '../sip/message.ts'
 import { addressUri, calledNumber } from '../sip/uri.ts'
+
+const FINGERPRINTED_BODY_BYTES = 512 // what SDP says of its program is in its first lines
 
 export interface ObserverOptions {
   readonly nodeId: string
@@ -37,6 +40,7 @@ export function createObserver({ nodeId, collectedMethod, newEventUuid, timestam
       createdByNodeId: nodeId,
       proof: proofOf(packet),
       fault: faultText(packet, parsed),
+      ...fingerprint(packet, message),
     }
   }
 }
@@ -61,6 +65,16 @@ function dialled(request: SipRequest | null): Pick<BadActorEvent, 'calledNumber'
 /** A finished TCP or TLS handshake took an answer from the source address; a datagram proves nothing. */
 function proofOf(packet: Packet): Proof {
   return packet.transport === 'UDP' ? 'none' : 'handshake'
+}
+
+/** How the message is written, which tells the program that wrote it; what names the sender is not in it. */
+function fingerprint(
+  packet: Packet,
+  message: SipRequest | SipResponse | null,
+): Pick<BadActorEvent, 'fingerprint' | 'tool'> {
+  if (message === null) return { fingerprint: null, tool: null }
+  const bodyEnd = Math.min(message.bodyEnd, message.bodyStart + FINGERPRINTED_BODY_BYTES)
+  return fingerprintOf(message, packet.bytes.toString('latin1', message.bodyStart, bodyEnd))
 }
 
 function faultText(packet: Packet, parsed: ParsedPacket): string | null {

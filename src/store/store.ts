@@ -50,6 +50,8 @@ export interface StoredEvent {
   readonly createdByNodeId: string
   readonly proof: string
   readonly fault: string | null
+  readonly fingerprint: string | null
+  readonly tool: string | null
 }
 
 /** An event without its message. */

@@ -36,6 +36,8 @@ export function eventOf(changes: Partial<Omit<BadActorEvent, 'sourceIp'>> & { so
     createdByNodeId: '00000000-0000-4000-8000-000000000000',
     proof: 'none',
     fault: null,
+    fingerprint: null,
+    tool: null,
     ...rest,
   }
 }

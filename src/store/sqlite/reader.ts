@@ -40,6 +40,8 @@ const SUMMARY_COLUMNS = [
   'created_by_node_id',
   'proof',
   'fault',
+  'fingerprint',
+  'tool',
 ] as const
 
 type Row = Record<string, unknown>
@@ -254,6 +256,8 @@ function eventSummaryOf(row: Row): EventSummary {
     createdByNodeId: text(row['created_by_node_id']),
     proof: text(row['proof']),
     fault: textOrNull(row['fault']),
+    fingerprint: textOrNull(row['fingerprint']),
+    tool: textOrNull(row['tool']),
   }
 }
 

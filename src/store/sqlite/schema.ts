@@ -30,6 +30,8 @@ export const OUR_COLUMNS = [
   "proof TEXT NOT NULL DEFAULT 'none'",
   "origin TEXT NOT NULL DEFAULT 'observed'",
   'fault TEXT',
+  'fingerprint TEXT',
+  'tool TEXT',
 ] as const
 
 /** The names of the C program's own indexes are kept, so that it does not make a second set of them. */

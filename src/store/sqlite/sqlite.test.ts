@@ -52,6 +52,8 @@ test('an event comes back as it was stored, to our reader and to any SQLite tool
     proof: 'handshake',
     requestUser: '46500729221',
     fault: 'x',
+    fingerprint: 's1.vtf',
+    tool: 'sipsak',
     calledNumber: null,
     userAgent: null,
     method: null,
@@ -76,6 +78,8 @@ test('an event comes back as it was stored, to our reader and to any SQLite tool
     createdByNodeId: event.createdByNodeId,
     proof: 'handshake',
     fault: 'x',
+    fingerprint: 's1.vtf',
+    tool: 'sipsak',
   })
   const shell = execFileSync('sqlite3', [
     file,

@@ -27,6 +27,8 @@ const COLUMNS = [
   'proof',
   'origin',
   'fault',
+  'fingerprint',
+  'tool',
 ] as const
 
 const SLICE_ROWS = 5_000 // chosen: counting one takes about 10 ms, and ingest waits no longer than that
@@ -38,7 +40,7 @@ export function cellsOf(batch: readonly BadActorEvent[]): Cell[] {
     cells.push(event.timestamp, event.eventUuid, event.collectedMethod, event.sourceIp, event.calledNumber ?? NOT_FOUND)
     cells.push(event.transport, event.method ?? NOT_FOUND, event.userAgent ?? NOT_FOUND, event.sipMessage)
     cells.push(event.createdByNodeId, event.sourcePort, event.destinationIp, event.destinationPort, event.requestUser)
-    cells.push(event.proof, event.origin, event.fault)
+    cells.push(event.proof, event.origin, event.fault, event.fingerprint, event.tool)
   }
   return cells
 }
