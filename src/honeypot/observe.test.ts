@@ -60,7 +60,7 @@ test('an event says who sent what to whom, when, and to which node', () => {
     proof: 'none',
     fault: null,
     fingerprint: 's1.vfticu.-.n.b.-.a1.sn.-', // docs/fingerprints.md reads it part by part
-    tool: null,
+    tool: 'pplsip', // its User-Agent says so
   })
 })
 
