@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
+import { testWith } from '../../test/peers.ts'
 import { openUnixDatagram } from './unix-dgram.ts'
 
 const quiet = { tag: 'sentrypeer', onTrouble: () => {}, onRecovered: () => {}, onLost: () => {} }
@@ -37,9 +38,7 @@ async function stop(process: ChildProcess): Promise<void> {
 }
 
 for (const way of ['direct', 'logger'] as const) {
-  const skip = way === 'direct' && !process.versions.node.startsWith('26.') ? 'node:ffi came with Node 26.1' : false
-
-  test(`a line sent ${way} reaches the socket as it is`, { skip }, async (t) => {
+  testWith(['python3'], `a line sent ${way} reaches the socket as it is`, async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'sentrypeer-dgram-'))
     t.after(() => rm(folder, { recursive: true }))
     const { lines, process: syslog } = await captureDatagrams(join(folder, 'log'))
@@ -57,7 +56,7 @@ for (const way of ['direct', 'logger'] as const) {
   })
 }
 
-test('lines wait while the socket is away and are sent, in order, once it is there', async (t) => {
+testWith(['python3'], 'lines wait while the socket is away and are sent, in order, once it is there', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'sentrypeer-dgram-'))
   t.after(() => rm(folder, { recursive: true }))
   let troubles = 0
@@ -92,29 +91,33 @@ test('a syslog that never reads costs bounded memory, and what it did not take i
   assert.equal(socket.dropped(), 12_000)
 })
 
-test('a burst that is more than a slow syslog takes at once arrives whole, in order, without a word of trouble', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'sentrypeer-dgram-'))
-  t.after(() => rm(folder, { recursive: true }))
-  const { lines, process: syslog } = await captureDatagrams(join(folder, 'log'), 0.2)
-  t.after(() => stop(syslog))
-  const said: string[] = []
-  const socket = await openUnixDatagram(join(folder, 'log'), {
-    way: 'direct',
-    tag: 'sentrypeer',
-    onTrouble: (text) => said.push(text),
-    onRecovered: () => said.push('recovered'),
-    onLost: (count) => said.push(`${count} lost`),
-  })
-  const sent = Array.from({ length: 3_000 }, (_, at) => `<13>sentrypeer[1]: ${at}`)
-  for (const line of sent) socket.send(line)
-  const got: string[] = []
-  while (got.length < sent.length) got.push((await lines.next()).value)
-  assert.deepEqual(got, sent)
-  await socket.close()
-  assert.deepEqual([socket.sent(), socket.waiting(), socket.dropped(), said], [3_000, 0, 0, []])
-})
+testWith(
+  ['python3'],
+  'a burst that is more than a slow syslog takes at once arrives whole, in order, without a word of trouble',
+  async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'sentrypeer-dgram-'))
+    t.after(() => rm(folder, { recursive: true }))
+    const { lines, process: syslog } = await captureDatagrams(join(folder, 'log'), 0.2)
+    t.after(() => stop(syslog))
+    const said: string[] = []
+    const socket = await openUnixDatagram(join(folder, 'log'), {
+      way: 'direct',
+      tag: 'sentrypeer',
+      onTrouble: (text) => said.push(text),
+      onRecovered: () => said.push('recovered'),
+      onLost: (count) => said.push(`${count} lost`),
+    })
+    const sent = Array.from({ length: 3_000 }, (_, at) => `<13>sentrypeer[1]: ${at}`)
+    for (const line of sent) socket.send(line)
+    const got: string[] = []
+    while (got.length < sent.length) got.push((await lines.next()).value)
+    assert.deepEqual(got, sent)
+    await socket.close()
+    assert.deepEqual([socket.sent(), socket.waiting(), socket.dropped(), said], [3_000, 0, 0, []])
+  },
+)
 
-test('closing waits for a busy syslog that still takes lines', async (t) => {
+testWith(['python3'], 'closing waits for a busy syslog that still takes lines', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'sentrypeer-dgram-'))
   t.after(() => rm(folder, { recursive: true }))
   const { lines, process: syslog } = await captureDatagrams(join(folder, 'log'), 0.2)
@@ -130,23 +133,27 @@ test('closing waits for a busy syslog that still takes lines', async (t) => {
   for (let at = 0; at < 100; at++) assert.equal((await lines.next()).value, `<13>sentrypeer[1]: ${at}`)
 })
 
-test('closing on a syslog that stopped reading ends in time and tells how many lines are lost', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'sentrypeer-dgram-'))
-  t.after(() => rm(folder, { recursive: true }))
-  const { process: syslog } = await captureDatagrams(join(folder, 'log'))
-  t.after(() => stop(syslog))
-  syslog.kill('SIGSTOP')
-  const lost: number[] = []
-  const options = { ...quiet, way: 'direct', onLost: (count: number) => lost.push(count) } as const
-  const socket = await openUnixDatagram(join(folder, 'log'), options)
-  for (let at = 0; at < 1_000; at++) socket.send('<13>sentrypeer[1]: x')
-  const waiting = socket.waiting()
-  assert.ok(waiting > 0 && socket.sent() + waiting === 1_000)
-  const startedMs = performance.now()
-  await socket.close()
-  assert.ok(performance.now() - startedMs < 2_000)
-  assert.deepEqual([lost, socket.dropped(), socket.waiting()], [[waiting], waiting, 0])
-})
+testWith(
+  ['python3'],
+  'closing on a syslog that stopped reading ends in time and tells how many lines are lost',
+  async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'sentrypeer-dgram-'))
+    t.after(() => rm(folder, { recursive: true }))
+    const { process: syslog } = await captureDatagrams(join(folder, 'log'))
+    t.after(() => stop(syslog))
+    syslog.kill('SIGSTOP')
+    const lost: number[] = []
+    const options = { ...quiet, way: 'direct', onLost: (count: number) => lost.push(count) } as const
+    const socket = await openUnixDatagram(join(folder, 'log'), options)
+    for (let at = 0; at < 1_000; at++) socket.send('<13>sentrypeer[1]: x')
+    const waiting = socket.waiting()
+    assert.ok(waiting > 0 && socket.sent() + waiting === 1_000)
+    const startedMs = performance.now()
+    await socket.close()
+    assert.ok(performance.now() - startedMs < 2_000)
+    assert.deepEqual([lost, socket.dropped(), socket.waiting()], [[waiting], waiting, 0])
+  },
+)
 
 test('a logger that finds no socket is not given lines to lose', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'sentrypeer-dgram-'))

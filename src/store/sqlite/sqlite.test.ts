@@ -6,6 +6,7 @@ import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { testWith } from '../../../test/peers.ts'
 import type { BadActorEvent } from '../../event/event.ts'
 import type { IpAddress } from '../../net/ip.ts'
 import type { EventQuery, EventReader } from '../store.ts'
@@ -44,7 +45,7 @@ function allEvents(reader: EventReader, query: Omit<EventQuery, 'limit'> = {}, l
   return uuids
 }
 
-test('an event comes back as it was stored, to our reader and to any SQLite tool', (t) => {
+testWith(['sqlite3'], 'an event comes back as it was stored, to our reader and to any SQLite tool', async (t) => {
   const { file, table, reader } = store(t)
   const event = eventOf({
     sourceIp: '2001:db8::1',
@@ -158,50 +159,58 @@ test('a batch that fails halfway leaves nothing behind, and the next one is stor
   assert.equal(reader.badActor('198.51.100.7' as IpAddress)?.seenCount, 1)
 })
 
-test('rows that another program inserts, before and between ours, are counted once each', (t) => {
-  const { file, database, table, reader } = store(t)
-  const shell = (rows: number) => {
-    const one =
-      "INSERT INTO honey (event_timestamp, source_ip, called_number, method) VALUES ('2020-01-01 00:00:00.5', '203.0.113.5:5066', '12', 'INVITE');"
-    execFileSync('sqlite3', [file], { input: `BEGIN; ${one.repeat(rows)} COMMIT;` })
-  }
-  const countAll = (counting: HoneyTable) => {
-    while (counting.countSlice());
-  }
-  shell(3)
-  add(table, eventOf())
-  shell(6_000)
-  add(table, eventOf(), eventOf())
-  shell(2)
-  countAll(table)
-  assert.equal(reader.badActor('203.0.113.5' as IpAddress)?.seenCount, 6_003)
-  const reopened = createHoneyTable(database) // as at the next start: the last two are found
-  countAll(reopened)
-  countAll(createHoneyTable(database))
-  assert.equal(reader.badActor('203.0.113.5' as IpAddress)?.seenCount, 6_005)
-  assert.equal(reader.calledNumber('12')?.seenCount, 6_005)
-  assert.equal(reader.badActor('198.51.100.7' as IpAddress)?.seenCount, 3)
-  assert.equal(reader.badActor('203.0.113.5' as IpAddress)?.bestProof, 'none')
-  const [newest] = reader.events({ ip: '203.0.113.5' as IpAddress, limit: 1 }).events
-  assert.equal(newest?.sourcePort, 5066) // its newest versions write ip:port; an address must be found all the same
-})
+testWith(
+  ['sqlite3'],
+  'rows that another program inserts, before and between ours, are counted once each',
+  async (t) => {
+    const { file, database, table, reader } = store(t)
+    const shell = (rows: number) => {
+      const one =
+        "INSERT INTO honey (event_timestamp, source_ip, called_number, method) VALUES ('2020-01-01 00:00:00.5', '203.0.113.5:5066', '12', 'INVITE');"
+      execFileSync('sqlite3', [file], { input: `BEGIN; ${one.repeat(rows)} COMMIT;` })
+    }
+    const countAll = (counting: HoneyTable) => {
+      while (counting.countSlice());
+    }
+    shell(3)
+    add(table, eventOf())
+    shell(6_000)
+    add(table, eventOf(), eventOf())
+    shell(2)
+    countAll(table)
+    assert.equal(reader.badActor('203.0.113.5' as IpAddress)?.seenCount, 6_003)
+    const reopened = createHoneyTable(database) // as at the next start: the last two are found
+    countAll(reopened)
+    countAll(createHoneyTable(database))
+    assert.equal(reader.badActor('203.0.113.5' as IpAddress)?.seenCount, 6_005)
+    assert.equal(reader.calledNumber('12')?.seenCount, 6_005)
+    assert.equal(reader.badActor('198.51.100.7' as IpAddress)?.seenCount, 3)
+    assert.equal(reader.badActor('203.0.113.5' as IpAddress)?.bestProof, 'none')
+    const [newest] = reader.events({ ip: '203.0.113.5' as IpAddress, limit: 1 }).events
+    assert.equal(newest?.sourcePort, 5066) // its newest versions write ip:port; an address must be found all the same
+  },
+)
 
-test('rows that another program inserts while nobody probes us are counted all the same', async (t) => {
-  const file = join(temporaryFolder(t), 'x.db')
-  const writer = await openSqliteWriter({ file, sync: 'normal' }, () => {})
-  const reader = openSqliteReader(file)
-  t.after(() => reader.close())
-  const insert = "INSERT INTO honey (event_timestamp, source_ip) VALUES ('2020-01-01 00:00:00.5', '203.0.113.5')"
-  execFileSync('sqlite3', [file], { input: `${insert};` })
-  const deadline = Date.now() + 20_000
-  while (reader.badActor('203.0.113.5' as IpAddress) === null) {
-    assert.ok(Date.now() < deadline, 'not counted within 20 s')
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  await writer.close()
-})
+testWith(
+  ['sqlite3'],
+  'rows that another program inserts while nobody probes us are counted all the same',
+  async (t) => {
+    const file = join(temporaryFolder(t), 'x.db')
+    const writer = await openSqliteWriter({ file, sync: 'normal' }, () => {})
+    const reader = openSqliteReader(file)
+    t.after(() => reader.close())
+    const insert = "INSERT INTO honey (event_timestamp, source_ip) VALUES ('2020-01-01 00:00:00.5', '203.0.113.5')"
+    execFileSync('sqlite3', [file], { input: `${insert};` })
+    const deadline = Date.now() + 20_000
+    while (reader.badActor('203.0.113.5' as IpAddress) === null) {
+      assert.ok(Date.now() < deadline, 'not counted within 20 s')
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    await writer.close()
+  },
+)
 
-test('a file that is moved away while in use takes no rows until it is back', async (t) => {
+testWith(['sqlite3'], 'a file that is moved away while in use takes no rows until it is back', async (t) => {
   const file = join(temporaryFolder(t), 'x.db')
   const writer = await openSqliteWriter({ file, sync: 'normal' }, () => {})
   await writer.append([eventOf()])
