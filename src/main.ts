@@ -12,6 +12,7 @@ import { VERSION } from './cli/version.ts'
 import { type Config, loadConfig } from './config/load.ts'
 import { createLog, type LogLevel } from './ops/log.ts'
 
+const LAST_WORDS_MS = 500
 const STOP_DEADLINE_MS = 5_000 // service managers and containers kill after 10 s or more
 const MAX_UNREAD = 1024 * 1024 // chosen: far more than a reader that works ever lags behind
 
@@ -61,7 +62,19 @@ async function run(config: Config): Promise<void> {
     },
   )
   log.end()
+  await lastWords()
   process.exit(exitCode)
+}
+
+/** Waits until what was written to stderr is out, but not for a reader who reads no more: leaving drops what is left. */
+function lastWords(): Promise<void> {
+  return new Promise((resolve) => {
+    const deadline = setTimeout(resolve, LAST_WORDS_MS)
+    process.stderr.write('', () => {
+      clearTimeout(deadline)
+      resolve()
+    })
+  })
 }
 
 function load(argv: readonly string[]): Config {
