@@ -146,12 +146,13 @@ testWith(
     const options = { ...quiet, way: 'direct', onLost: (count: number) => lost.push(count) } as const
     const socket = await openUnixDatagram(join(folder, 'log'), options)
     for (let at = 0; at < 1_000; at++) socket.send('<13>sentrypeer[1]: x')
-    const waiting = socket.waiting()
-    assert.ok(waiting > 0 && socket.sent() + waiting === 1_000)
+    assert.ok(socket.waiting() > 0 && socket.sent() + socket.waiting() === 1_000)
     const startedMs = performance.now()
     await socket.close()
     assert.ok(performance.now() - startedMs < 2_000)
-    assert.deepEqual([lost, socket.dropped(), socket.waiting()], [[waiting], waiting, 0])
+    const missing = 1_000 - socket.sent() // a stopped process may still take what it was reading
+    assert.ok(missing > 900)
+    assert.deepEqual([lost, socket.dropped(), socket.waiting()], [[missing], missing, 0])
   },
 )
 
