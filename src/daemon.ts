@@ -4,9 +4,8 @@ import { randomBytes, randomUUIDv7 } from 'node:crypto'
 import type { Daemon } from './cli/supervise.ts'
 import { VERSION } from './cli/version.ts'
 import type { Config } from './config/load.ts'
-import { createReplyBudget } from './honeypot/budget.ts'
 import { createObserver } from './honeypot/observe.ts'
-import { createResponder } from './honeypot/respond.ts'
+import { choosePersona } from './honeypot/persona.ts'
 import { certificatePair } from './listeners/certificate.ts'
 import type { Listener } from './listeners/listener.ts'
 import { openListeners, type Place } from './listeners/open.ts'
@@ -17,12 +16,13 @@ import { type Clock, createTimestampFormat, systemClock } from './ops/clock.ts'
 import { type Counters, createCounters } from './ops/counters.ts'
 import { reason } from './ops/errors.ts'
 import { createRepeatedNotice, type Log } from './ops/log.ts'
+import { createPbx, type Identity } from './pbx.ts'
 import { createPublisher, type Publisher } from './publish.ts'
 import { createReceiver } from './receive.ts'
 import { startSinks } from './sinks/start.ts'
 import { healthReport, metricReadings, type Observed } from './status.ts'
 import { openSqliteReader } from './store/sqlite/reader.ts'
-import { openSqliteWriter } from './store/sqlite/writer.ts'
+import { openSqliteWriter, type SqliteWriter } from './store/sqlite/writer.ts'
 
 const STORE_STOP_MS = 2_500 // of the 5 s that a stop may take; sockets have 1 s before it, sinks 1 s after
 const SINK_STOP_MS = 1_000
@@ -65,7 +65,8 @@ export async function startDaemon(config: Config, { log, clock = systemClock() }
 async function build(node: Node): Promise<Daemon> {
   const { config, log, clock, counters, undo } = node
   const { core } = config
-  const writer = await openSqliteWriter({ file: core.dbFile, sync: core.dbSync }, log.notice)
+  const firstValues = { seed: randomBytes(16).toString('hex'), persona: choosePersona(Math.random()) }
+  const writer = await openSqliteWriter({ file: core.dbFile, sync: core.dbSync, firstValues }, log.notice)
   undo.push(writer.close)
   log.notice(`SentryPeer node id: ${writer.nodeId}`)
   log.notice('Starting sentrypeer...')
@@ -81,7 +82,7 @@ async function build(node: Node): Promise<Daemon> {
   const listeners: Listener[] = []
   const observed = { publisher, feeds, listeners, counters, kernelDrops: watchKernelDrops(node, listeners) }
   if (core.api) await startRestApi(node, observed)
-  if (!core.sipDisable) await startSip(node, publisher, writer.nodeId, listeners)
+  if (!core.sipDisable) await startSip(node, publisher, writer, listeners)
   undo.push(async () => void (await Promise.all(listeners.map((listener) => listener.stop()))))
   undo.push(() => publisher.stop(STORE_STOP_MS)) // what was accepted is stored and answered before the sockets close
   undo.push(async () => void (await Promise.all(listeners.map((listener) => listener.stopAccepting()))))
@@ -147,29 +148,35 @@ function watchKernelDrops({ log, undo }: Node, listeners: readonly Listener[]): 
   return () => drops
 }
 
-async function startSip(node: Node, publisher: Publisher, nodeId: string, listeners: Listener[]): Promise<void> {
+async function startSip(node: Node, publisher: Publisher, writer: SqliteWriter, listeners: Listener[]): Promise<void> {
   const { config, log, clock, counters, local } = node
   const { core } = config
   log.info('SIP mode enabled...')
   if (core.responsive) log.info('SIP responsive mode enabled. Will reply to SIP probes...')
+  const pbx = await createPbx({
+    core,
+    identity: identityOf(writer),
+    clock,
+    counters,
+    isOwnSocket: (address, port) =>
+      listeners.some((listener) => listener.transport === 'UDP' && listener.port === port) && local.all().has(address),
+    onRetransmitted: publisher.retransmitted,
+  })
+  node.undo.push(async () => pbx.stop())
+  if (core.responsive) log.info(`Answering as ${pbx.personaName}`)
   const timestamp = createTimestampFormat()
   const observe = createObserver({
-    nodeId,
+    nodeId: writer.nodeId,
     collectedMethod: core.responsive ? 'responsive' : 'passive',
     newEventUuid: randomUUIDv7,
     timestamp: () => timestamp(clock.wallMs()),
-  })
-  const respond = createResponder({
-    secret: randomBytes(32).toString('hex'),
-    budget: createReplyBudget(clock.steadyMs),
-    isOwnSocket: (address, port) =>
-      listeners.some((listener) => listener.transport === 'UDP' && listener.port === port) && local.all().has(address),
-    onSuppressed: (why) => counters.add(SUPPRESSED[why]),
+    ...pbx.observing,
   })
   const bug = createRepeatedNotice(log.warn, BUG_NOTICE_MS, clock.steadyMs)
   const receive = createReceiver({
     observe: core.verbose || core.debug ? told(observe, log) : observe,
-    respond: core.responsive ? respond : null,
+    transactions: pbx.transactions,
+    respond: core.responsive ? pbx.respond : null,
     publish: publisher.publish,
     counters,
     onBug: (error) =>
@@ -207,12 +214,11 @@ function told(observe: Observe, log: Log): Observe {
   }
 }
 
-const SUPPRESSED = {
-  'too-many-replies': 'suppressedTooManyReplies',
-  'too-many-bytes': 'suppressedTooManyBytes',
-  'table-full': 'suppressedTableFull',
-  'forbidden-source': 'suppressedForbiddenSource',
-} as const
+function identityOf({ kept }: SqliteWriter): Identity {
+  const [seed, persona] = [kept.get('seed'), kept.get('persona')]
+  if (seed === undefined || persona === undefined) throw new Error('the database keeps no seed and persona')
+  return { seed, persona }
+}
 
 function listeningLine({ transport, address, port, receiveBufferBytes }: Listener): string {
   const buffer = receiveBufferBytes === null ? '' : ` (receive buffer ${Math.round(receiveBufferBytes / 1024)} KiB)`

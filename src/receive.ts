@@ -1,30 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import type { BadActorEvent, Outcome } from './event/event.ts'
+import type { BadActorEvent, OnSettled } from './event/event.ts'
+import type { Respond } from './honeypot/respond.ts'
+import type { Arrival, Transaction, Transactions } from './honeypot/transactions.ts'
 import type { Packet } from './net/packet.ts'
 import type { Counters } from './ops/counters.ts'
 import type { KeepAlive, ParsedPacket } from './sip/message.ts'
-import { parseMessage } from './sip/parse.ts'
+import { isAnswerable, parseMessage } from './sip/parse.ts'
 
 type Evidence = Exclude<ParsedPacket, KeepAlive>
 
 export interface ReceiverParts {
   readonly observe: (packet: Packet, parsed: Evidence) => BadActorEvent
+  readonly transactions: Transactions
   /** Null on a passive node. */
-  readonly respond: ((packet: Packet, parsed: Evidence) => Buffer | null) | null
+  readonly respond: Respond | null
   /** Calls `onSettled` once, when the fate of the event is known. */
-  readonly publish: (event: BadActorEvent, onSettled: (outcome: Outcome) => void) => void
+  readonly publish: (event: BadActorEvent, onSettled: OnSettled) => void
   readonly counters: Counters
   /** Told of a packet that made us throw: our bug, and no reason for the others to suffer. */
   readonly onBug: (error: unknown) => void
 }
 
+// What needs no transaction: it is no request, or one that no answer would find its way back from.
+const ALONE: Arrival = { kind: 'new', transaction: null }
+
 /**
- * The whole life of a packet: parse, observe, publish, and, once the event is stored, respond. `packet.done` is called
- * when nothing more will come of it.
+ * The whole life of a packet: parse, know a retransmission when it is one, observe, publish, and, once the event is
+ * stored, respond. `packet.done` is called when nothing more will come of it.
  */
 export function createReceiver({
   observe,
+  transactions,
   respond,
   publish,
   counters,
@@ -42,16 +49,38 @@ export function createReceiver({
       packet.done()
       return
     }
-    publish(observe(packet, parsed), (outcome) => {
-      if (outcome === 'stored') guarded(() => answer(packet, parsed))
+    const arrival = arrive(packet, parsed)
+    if (arrival.kind === 'retransmission') {
+      counters.add('retransmissions')
+      packet.done()
+      return
+    }
+    const { transaction } = arrival
+    const event = observe(packet, parsed)
+    publish(event, (outcome, honeyId) => {
+      guarded(() => settle(packet, parsed, event, transaction, outcome, honeyId))
       packet.done()
     })
   }
 
-  // Built only now, so that the source is charged in the moment in which the bytes go out.
-  function answer(packet: Packet, parsed: Evidence): void {
-    const reply = respond?.(packet, parsed) ?? null
-    if (reply !== null) counters.add(packet.reply(reply) ? 'repliesSent' : 'repliesNotSent')
+  function arrive(packet: Packet, parsed: Evidence): Arrival {
+    const message = parsed.kind === 'fault' ? parsed.message : parsed
+    if (message?.kind !== 'request' || !isAnswerable(message)) return ALONE
+    return transactions.arrive(packet, message)
+  }
+
+  function settle(
+    packet: Packet,
+    parsed: Evidence,
+    event: BadActorEvent,
+    transaction: Transaction | null,
+    ...[outcome, honeyId]: Parameters<OnSettled>
+  ): void {
+    if (honeyId !== null) transaction?.storedAs(honeyId)
+    // Answered only now, so that the source is charged in the moment in which the bytes go out. What is too late for an
+    // answer is answered when it comes again.
+    if (outcome === 'stored') respond?.(packet, parsed, event, transaction)
+    else transaction?.forget()
   }
 
   /** False when it failed. */

@@ -2,11 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createReplyBudget } from '../src/honeypot/budget.ts'
-import { createObserver } from '../src/honeypot/observe.ts'
-import { createResponder } from '../src/honeypot/respond.ts'
-import type { IpAddress } from '../src/net/ip.ts'
-import type { Packet, Transport } from '../src/net/packet.ts'
+import type { EventCredentials } from '../src/event/event.ts'
+import { address, createTestPbx } from '../src/honeypot/fixture-pbx.ts'
+import type { Transport } from '../src/net/packet.ts'
 import type { HeaderName } from '../src/sip/header-name.ts'
 import { headerValue, headerValues, type ParsedPacket, type SipRequest } from '../src/sip/message.ts'
 import { parseMessage } from '../src/sip/parse.ts'
@@ -50,40 +48,31 @@ interface Case {
   readonly transport: Transport
   readonly parse: ExpectedParse
   readonly reply: ExpectedReply | null
-  readonly row:
-    | { readonly [field in 'method' | 'calledNumber' | 'requestUser' | 'userAgent' | 'fault']: string | null }
-    | null
+  readonly row: ExpectedRow | null
+}
+
+type ExpectedRow = {
+  readonly [field in 'method' | 'calledNumber' | 'requestUser' | 'userAgent' | 'fault']: string | null
+} & {
+  /** Left out: the message has none. */
+  readonly credentials?: EventCredentials
 }
 
 const CASES = corpusExpectations() as Readonly<Record<string, Case>> // README.md of the folder has the shape
 const MESSAGES = corpusMessages()
+const OUR_TAG = /(?<=;tag=)(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|z9hG4bK[0-9a-f]{8})$/ // to INVITE, to all else
 
-const observe = createObserver({
-  nodeId: '0194b2f0-0000-8000-8000-000000000001',
-  collectedMethod: 'responsive',
-  newEventUuid: () => '0194b2f0-0000-7000-8000-000000000002',
-  timestamp: () => '2025-06-01 12:00:00.000000000',
-})
+// Long enough for a call to ring and be taken up, and for every response that is sent again (RFC 3261 §17.2.1).
+const ANSWERED_WITHIN_MS = 40_000
 
-function packetOf(bytes: Buffer, transport: Transport = 'UDP'): Packet {
-  return {
-    transport,
-    sourceIp: '198.51.100.7' as IpAddress,
-    sourcePort: 5071,
-    destinationIp: '203.0.113.5' as IpAddress,
-    destinationPort: 5060,
-    bytes,
-    complete: true,
-    done: () => {},
-    reply: () => assert.fail('a reply was sent before its event was stored'),
-  }
-}
-
-/** A responder that has never seen this source before, and a clock that stands still. */
-function respondTo(packet: Packet, parsed: Exclude<ParsedPacket, { kind: 'keep-alive' }>): Buffer | null {
-  const isOwnSocket = () => false
-  const onSuppressed = (why: string) => assert.fail(`the reply was held back: ${why}`)
-  return createResponder({ secret: 's', budget: createReplyBudget(() => 0), isOwnSocket, onSuppressed })(packet, parsed)
+/** The event of a packet, and what a PBX that never saw its source before sends in answer, now and later. */
+async function received(bytes: Buffer, transport: Transport = 'UDP') {
+  const pbx = createTestPbx()
+  const { event, replies } = pbx.receive(bytes, { transport, sourceIp: address('198.51.100.7') })
+  await pbx.pass(ANSWERED_WITHIN_MS)
+  pbx.stop()
+  assert.deepEqual(pbx.suppressed, [], 'no reply was held back')
+  return { event, replies }
 }
 
 test('every corpus file has an expectation, and every expectation a file', () => {
@@ -92,23 +81,35 @@ test('every corpus file has an expectation, and every expectation a file', () =>
 })
 
 for (const [name, expected] of Object.entries(CASES)) {
-  test(`${name}: ${expected.why}`, () => {
+  test(`${name}: ${expected.why}`, async () => {
     const bytes = MESSAGES.get(name) ?? assert.fail('there is no such file')
-    const packet = packetOf(bytes, expected.transport)
     const parsed = parseMessage(bytes)
     assertParsed(bytes, parsed, expected.parse)
-    if (parsed.kind === 'keep-alive') return assert.deepEqual([expected.reply, expected.row], [null, null])
+    const { event, replies } = await received(bytes, expected.transport)
+    if (event === null) return assert.deepEqual([expected.reply, expected.row, replies], [null, null, []])
 
-    const { method, calledNumber, requestUser, userAgent, fault } = observe(packet, parsed)
+    const { method, calledNumber, requestUser, userAgent, fault, credentials, proof } = event
     const code = fault === null ? null : (/^([a-z-]+) at byte \d+: ./.exec(fault)?.[1] ?? fault)
-    assert.deepEqual({ method, calledNumber, requestUser, userAgent, fault: code }, expected.row)
+    const row = { credentials: null, ...expected.row }
+    assert.deepEqual({ method, calledNumber, requestUser, userAgent, fault: code, credentials }, row)
+    assert.equal(proof, expected.transport === 'UDP' ? 'none' : 'handshake')
 
-    const reply = respondTo(packet, parsed)
-    if (expected.reply === null) return assert.equal(reply?.toString('latin1'), undefined)
+    if (expected.reply === null) return assert.deepEqual(replies, [])
+    // A source that may be forged is sent one thing for one thing. Nobody acknowledges: others get it again and again.
+    if (expected.transport === 'UDP') assert.equal(replies.length, 1, replies.join('\n'))
     const request = parsed.kind === 'fault' ? parsed.message : parsed
-    assert.ok(reply !== null && request?.kind === 'request')
-    assertReply(reply, request, expected.reply)
+    const final = replies.find((reply) => !reply.startsWith('SIP/2.0 1')) ?? assert.fail('there is no final response')
+    assert.ok(request?.kind === 'request')
+    assertReply(Buffer.from(final, 'latin1'), request, expected.reply)
   })
+}
+
+/** What a reply of a status is nothing without. */
+const NEEDED: Readonly<Record<number, readonly string[]>> = {
+  401: ['WWW-Authenticate: Digest *realm="*"*'], // RFC 3261 §22.1
+  405: ['Allow: *'], // §21.4.6
+  415: ['Accept: *'], // §8.2.3
+  420: ['Unsupported: *'], // §8.2.2.3
 }
 
 function assertParsed(bytes: Buffer, parsed: ParsedPacket, expected: ExpectedParse): void {
@@ -143,7 +144,8 @@ function assertReply(bytes: Buffer, request: SipRequest, expected: ExpectedReply
   assert.ok(response?.kind === 'response', 'what we answer is read as a response')
   assert.equal(response.status, expected.status)
   assert.equal(response.bodyEnd, bytes.length)
-  assert.equal(headerValue(response, 'content-length'), String(bytes.length - response.bodyStart))
+  // RFC 3261 §20.14: a datagram without a body may leave it out.
+  assert.equal(headerValue(response, 'content-length') ?? '0', String(bytes.length - response.bodyStart))
   // RFC 3261 §8.2.6.2. From, Call-ID and CSeq are the same text; each Via line is there, in order.
   for (const name of ['from', 'call-id', 'cseq'] as const) {
     const value = headerValue(request, name) ?? ''
@@ -152,10 +154,29 @@ function assertReply(bytes: Buffer, request: SipRequest, expected: ExpectedReply
   assert.equal(headerValues(response, 'via').length, headerValues(request, 'via').filter((via) => via !== '').length)
   const to = headerValue(response, 'to') ?? ''
   if (expected.to === undefined) assert.ok(to.startsWith((headerValue(request, 'to') ?? '').replaceAll('\r', ' ')), to)
-  else assert.equal(to.replace(/(?<=;tag=)[0-9a-f]{24}$/, '*'), expected.to)
+  else assert.equal(to.replace(OUR_TAG, '*'), expected.to)
   const lines = text.split('\r\n')
-  for (const line of expected.mustHave) assert.ok(lines.includes(line), `no line “${line}” in\n${text}`)
+  for (const line of [...expected.mustHave, ...(NEEDED[expected.status] ?? [])]) {
+    assert.ok(
+      lines.some((given) => isLike(line, given)),
+      `no line “${line}” in\n${text}`,
+    )
+  }
   for (const line of expected.mustNotHave ?? []) assert.ok(!text.includes(line), `“${line}” in\n${text}`)
+}
+
+/** Whether the text is that of the pattern, where `*` is any text. */
+function isLike(pattern: string, text: string): boolean {
+  const [start = '', ...parts] = pattern.split('*')
+  const end = parts.pop()
+  if (end === undefined) return text === pattern
+  let at = start.length
+  for (const part of parts) {
+    const found = text.indexOf(part, at)
+    if (found === -1) return false
+    at = found + part.length
+  }
+  return text.startsWith(start) && text.endsWith(end) && text.length - end.length >= at
 }
 
 const HEAD = [
@@ -185,17 +206,14 @@ for (const [why, text, method, calledNumber] of [
     '100',
   ],
 ] as const) {
-  test(`${why} are read, kept and answered`, () => {
+  test(`${why} are read, kept and answered`, async () => {
     const bytes = Buffer.from(text, 'latin1')
     assert.ok(bytes.length <= 65_507, 'it fits in a datagram')
-    const packet = packetOf(bytes)
     const parsed = parseMessage(bytes)
+    const { event, replies } = await received(bytes)
+    assert.deepEqual([event?.method, event?.calledNumber, event?.fault], [method, calledNumber, null])
+    assert.equal(event?.sipMessage, text)
     assert.ok(parsed.kind === 'request')
-    const event = observe(packet, parsed)
-    assert.deepEqual([event.method, event.calledNumber, event.fault], [method, calledNumber, null])
-    assert.equal(event.sipMessage, text)
-    const reply = respondTo(packet, parsed)
-    assert.ok(reply !== null)
-    assertReply(reply, parsed, { status: 200, mustHave: [] })
+    assertReply(Buffer.from(replies.join(''), 'latin1'), parsed, { status: 200, mustHave: [] })
   })
 }

@@ -26,6 +26,14 @@ export interface HoneyRow {
   readonly fault: string | null
   readonly fingerprint: string | null
   readonly tool: string | null
+  readonly proof_by: string | null
+  readonly auth_user: string | null
+  readonly auth_realm: string | null
+  readonly auth_nonce: string | null
+  readonly auth_response: string | null
+  readonly auth_algorithm: string | null
+  readonly auth_password: string | null
+  readonly retransmissions: number
 }
 
 export type JsonLine = Readonly<Record<string, string>>

@@ -8,7 +8,7 @@
 
 set -eu
 
-PACKAGES='sipvicious sipsak sip-tester rsyslog sqlite3 openssl python3 bsdutils util-linux mount iproute2'
+PACKAGES='sipvicious sipsak sip-tester baresip-core tshark rsyslog sqlite3 openssl python3 bsdutils util-linux mount iproute2'
 NODE_24=24.21.0
 # What npm's registry had when these lines were written: another archive under that version is not taken.
 NODE_24_X64='sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q=='

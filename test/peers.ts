@@ -9,6 +9,7 @@ import { inMountNamespace } from './privileges.ts'
 
 /** What tests need besides Node.js: programs by name, and what the kernel must let us do. */
 export type Peer =
+  | 'baresip'
   /** A Node.js of the oldest series that package.json allows. */
   | 'node24'
   | 'openssl'
@@ -20,7 +21,9 @@ export type Peer =
   | 'svcrack'
   | 'svmap'
   | 'svwar'
-  /** Mounts of one's own: root, or user namespaces. */
+  /** With leave to capture on the loopback interface. */
+  | 'tshark'
+  /** Mounts and networks of one's own: root, or user namespaces. */
   | 'namespaces'
 
 /**
@@ -37,6 +40,9 @@ export function testWith(peers: readonly Peer[], name: string, body: (t: TestCon
 
 function adviceFor(peer: Peer): string {
   if (peer === 'namespaces') return 'namespaces are forbidden here: run as root, or allow user namespaces'
+  if (peer === 'tshark' && pathOf('dumpcap') !== null) {
+    return 'tshark may not capture here: run as root, or give dumpcap the capabilities (dpkg-reconfigure wireshark-common)'
+  }
   return `${peer} is missing: run test/install-peers.sh${peer === 'node24' ? '' : ' as root'}`
 }
 
@@ -50,9 +56,16 @@ export const NODE_24 = join(
 
 function isThere(peer: Peer): boolean {
   if (peer === 'node24') return existsSync(NODE_24)
+  if (peer === 'tshark') return pathOf('tshark') !== null && mayCapture()
   if (peer !== 'namespaces') return pathOf(peer) !== null
-  const [program = '', ...args] = inMountNamespace(['true'])
+  const [program = '', ...args] = inMountNamespace(['unshare', '--net', 'true'])
   return spawnSync(program, args).status === 0
+}
+
+/** Asking for the link types of an interface opens it. */
+function mayCapture(): boolean {
+  const dumpcap = pathOf('dumpcap')
+  return dumpcap !== null && spawnSync(dumpcap, ['-i', 'lo', '-L']).status === 0
 }
 
 /** Where a program is; daemons are in folders that a user's PATH may lack. */

@@ -3,13 +3,16 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import manifest from '../package.json' with { type: 'json' }
+import { createExtensions } from '../src/honeypot/extensions.ts'
+import { createPersona, PERSONA_NAMES } from '../src/honeypot/persona.ts'
 import { getJson } from './api-client.ts'
 import { type DaemonProcess, startDaemon, temporaryFolder } from './daemon-process.ts'
-import { assertSameIds, type HoneyRow, honeyRows, type JsonLine, jsonLines } from './evidence.ts'
+import { assertSameIds, type HoneyRow, honeyRows, type JsonLine, jsonLines, sqlite } from './evidence.ts'
 import { testWith } from './peers.ts'
-import { type Ended, run } from './run.ts'
-import { SCANS, type Scan } from './scans.ts'
+import type { Ended } from './run.ts'
+import { type PretendedNode, SCANS, type Scan } from './scans.ts'
 import { sipRequest, tcpClient, udpClient } from './sip-client.ts'
+import { sipvicious } from './sipvicious.ts'
 import { type SyslogLine, startSyslogDaemon } from './syslog-daemon.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -34,6 +37,13 @@ const JSON_KEYS = [
   'fault',
   'fingerprint',
   'tool',
+  'proof_by',
+  'auth_user',
+  'auth_realm',
+  'auth_nonce',
+  'auth_response',
+  'auth_algorithm',
+  'auth_password',
 ]
 
 for (const scan of SCANS) {
@@ -50,9 +60,9 @@ for (const scan of SCANS) {
       sip: [host],
       tls: [host],
       api: '127.0.0.1:0',
-      flags: ['-rjsv', '--syslog-socket', syslog.socket],
+      flags: ['-rjsv', '--syslog-socket', syslog.socket, ...(scan.flags ?? [])],
     })
-    assertVerdict(await scan.scan(daemon.port(scan.transport, scan.host), scan.host), scan)
+    assertVerdict(await scan.scan(daemon.port(scan.transport, scan.host), scan.host), scan, await pretended(daemon))
 
     const rows = await allRows(daemon, scan.messages.length)
     assertRows(rows, scan, daemon)
@@ -67,6 +77,31 @@ for (const scan of SCANS) {
   })
 }
 
+for (const host of ['127.0.0.1', '::1'] as const) {
+  testWith(
+    ['svcrack', 'sqlite3'],
+    `svcrack on ${host} finds a password, and every login that it tried is kept`,
+    async (t) => {
+      const daemon = await startDaemon(t, { flags: ['-r'], sip: [host === '::1' ? '[::1]:0' : `${host}:0`] })
+      const port = daemon.port('UDP', host)
+      const { code, stdout, stderr } = await sipvicious('svcrack', host, port, ['-u100', '-r1225-1260'])
+      assert.equal(code, 0, stderr)
+      const found = /^\| 100 +\| (12\d\d) +\|$/m.exec(stdout)?.[1] ?? assert.fail(stdout + stderr)
+      const { persona } = await pretended(daemon)
+      const rows = (await honeyRows(join(daemon.folder, 'sentrypeer.db'))).filter((row) => row.auth_user !== null)
+      assert.ok(rows.length >= 20, `${rows.length} logins`)
+      for (const row of rows) {
+        assert.deepEqual([row.auth_user, row.auth_realm, row.auth_algorithm], ['100', persona.realm, 'MD5'])
+        assert.match(row.auth_response ?? '', /^[0-9a-f]{32}$/)
+        assert.deepEqual([row.proof, row.proof_by], ['echo', 'nonce'])
+      }
+      const known = rows.map((row) => row.auth_password).filter((password) => password !== null)
+      assert.deepEqual(known.toSorted(), ['100', '1234'], 'the weak ones of those tried are known in the clear')
+      assert.ok(Number(found) >= 1243, `it was let in at the 20th try, with ${found}`)
+    },
+  )
+}
+
 testWith(['svmap', 'sqlite3'], 'a passive node keeps what scanners send and gives no byte back', async (t) => {
   const daemon = await startDaemon(t, { tls: ['127.0.0.1:0'] })
   const udp = await udpClient(t, daemon.port('UDP'))
@@ -74,7 +109,7 @@ testWith(['svmap', 'sqlite3'], 'a passive node keeps what scanners send and give
   udp.send(sipRequest({ callId: 'passive-udp', method: 'INVITE' }))
   tcp.send(`\r\n\r\n${sipRequest({ callId: 'passive-tcp', transport: 'TCP' })}`) // a ping first: it is answered by -r only
   tcp.socket.end()
-  const svmap = await run(['svmap', `-p${daemon.port('UDP')}`, '127.0.0.1'])
+  const svmap = await sipvicious('svmap', '127.0.0.1', daemon.port('UDP'))
   assert.match(svmap.stderr, /WARNING:root:found nothing/)
   assert.equal(svmap.stdout, '')
 
@@ -88,12 +123,23 @@ testWith(['svmap', 'sqlite3'], 'a passive node keeps what scanners send and give
   assert.equal(udp.received() + tcp.received(), '')
 })
 
-function assertVerdict({ code, stdout, stderr }: Ended, { exitCode, says }: Scan): void {
+function assertVerdict({ code, stdout, stderr }: Ended, { exitCode, says }: Scan, node: PretendedNode): void {
   assert.equal(code, exitCode, stdout + stderr)
-  assert.match(stdout + stderr, says)
+  assert.match(stdout + stderr, says instanceof RegExp ? says : says(node))
 }
 
-/** Every row, once there are as many different messages as were sent; a retransmission is a row too. */
+/** What this node passes for, by the seed and name in its database. */
+async function pretended({ folder }: DaemonProcess): Promise<PretendedNode> {
+  const kept = await sqlite<{ name: string; value: string }>(
+    join(folder, 'sentrypeer.db'),
+    "SELECT name, value FROM sentrypeer WHERE name IN ('seed', 'persona')",
+  )
+  const { seed = assert.fail('no seed'), persona } = Object.fromEntries(kept.map(({ name, value }) => [name, value]))
+  const name = PERSONA_NAMES.find((known) => known === persona) ?? assert.fail(persona)
+  return { persona: createPersona(name, seed), extensions: createExtensions(seed) }
+}
+
+/** Every row, once there are as many different messages as were sent. */
 async function allRows(daemon: DaemonProcess, messages: number): Promise<HoneyRow[]> {
   return waitFor(`${messages} messages in the database`, async () => {
     const rows = await honeyRows(join(daemon.folder, 'sentrypeer.db'))
@@ -128,7 +174,7 @@ function assertRows(rows: readonly HoneyRow[], scan: Scan, daemon: DaemonProcess
     assert.match(row.user_agent, scan.userAgent)
     assert.equal(row.collected_method, 'responsive')
     assert.equal(row.created_by_node_id, nodeId)
-    assert.equal(row.proof, scan.transport === 'UDP' ? 'none' : 'handshake')
+    assert.deepEqual([row.proof, row.proof_by], proofOf(row))
     assert.equal(row.fault, null)
     assert.match(row.fingerprint ?? '', /^s1\.[A-Za-z0-9._-]{1,61}$/)
     const tool = TOOLS[scan.peer]
@@ -141,6 +187,13 @@ function assertRows(rows: readonly HoneyRow[], scan: Scan, daemon: DaemonProcess
     assert.ok(row.sip_message.startsWith(`${row.method} sip:`), row.sip_message)
     assert.match(row.sip_message, /\r\n\r\n/)
   }
+}
+
+/** Over UDP who answers a challenge, or ends what we began, has read what we sent. */
+function proofOf({ transport_type: transport, method, auth_nonce: nonce }: HoneyRow): [string, string | null] {
+  if (transport !== 'UDP') return ['handshake', transport.toLowerCase()]
+  if (method === 'ACK' || method === 'BYE') return ['echo', 'to-tag']
+  return nonce === null ? ['none', null] : ['echo', 'nonce']
 }
 
 function assertJsonLines(lines: readonly JsonLine[], rows: readonly HoneyRow[]): void {
@@ -174,6 +227,13 @@ function assertJsonLines(lines: readonly JsonLine[], rows: readonly HoneyRow[]):
       fault: row.fault ?? '',
       fingerprint: row.fingerprint ?? '',
       tool: row.tool ?? '',
+      proof_by: row.proof_by ?? '',
+      auth_user: row.auth_user ?? '',
+      auth_realm: row.auth_realm ?? '',
+      auth_nonce: row.auth_nonce ?? '',
+      auth_response: row.auth_response ?? '',
+      auth_algorithm: row.auth_algorithm ?? '',
+      auth_password: row.auth_password ?? '',
     })
   }
 }

@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import type { Extensions } from '../src/honeypot/extensions.ts'
+import type { Persona } from '../src/honeypot/persona.ts'
+import { freeUdpPort } from './free-port.ts'
 import type { Peer } from './peers.ts'
 import { type Ended, run, start } from './run.ts'
 import { sipRequest } from './sip-client.ts'
+import { sipvicious } from './sipvicious.ts'
 import { waitFor } from './wait-for.ts'
+
+/** What the node passes for. */
+export interface PretendedNode {
+  readonly persona: Persona
+  readonly extensions: Extensions
+}
 
 /** One run of somebody's tool: how it is called, what it says of us, and what has to be known of it afterwards. */
 export interface Scan {
@@ -14,13 +24,15 @@ export interface Scan {
   readonly scan: (port: number, host: string) => Promise<Ended>
   readonly exitCode: number
   /** Its verdict, on whichever output it gives it. */
-  readonly says: RegExp
+  readonly says: RegExp | ((node: PretendedNode) => RegExp)
+  readonly flags?: readonly string[]
   /** Method and called number of each message, in any order; a retransmission counts once. */
   readonly messages: readonly (readonly [method: string, calledNumber: RegExp])[]
   readonly userAgent: RegExp
 }
 
-const SVWAR_MESSAGES = ['[0-9]{5,10}', '100', '101', '102'].map(
+const FIRST_EXTENSIONS = Array.from({ length: 21 }, (_, index) => String(100 + index))
+const SVWAR_MESSAGES = ['[0-9]{5,10}', ...FIRST_EXTENSIONS].map(
   (number) => ['REGISTER', RegExp(`^${number}$`)] as const,
 )
 const SIPP_MESSAGES = ['INVITE', 'INVITE', 'ACK', 'ACK', 'BYE', 'BYE'].map((method) => [method, /^service$/] as const)
@@ -33,31 +45,26 @@ export const SCANS: readonly Scan[] = [
   ...(['127.0.0.1', '::1'] as const).flatMap((host): Scan[] => [
     {
       ...SIPVICIOUS,
-      name: 'svmap finds us',
+      name: 'svmap finds us, and names the product that we pass for',
       peer: 'svmap',
       host,
-      scan: (port) => run(['svmap', ...family(host), `-p${port}`, host]),
-      says: new RegExp(`^\\| ${host}:\\d+ +\\| unknown +\\|$`, 'm'),
+      scan: (port) => sipvicious('svmap', host, port),
+      says: ({ persona }) => new RegExp(`^\\| ${host}:\\d+ +\\| ${RegExp.escape(persona.agent[1])} *\\|$`, 'm'),
       messages: [['OPTIONS', /^100$/]],
     },
     {
       ...SIPVICIOUS,
-      // Every extension, the random one of its first question too, gets the same 200: no extension stands out.
-      name: 'svwar, whom everything is answered alike, finds no extension',
+      name: 'svwar finds the extensions that exist, and no others',
       peer: 'svwar',
       host,
-      scan: (port) => run(['svwar', ...family(host), `-p${port}`, '-e100-102', host]),
-      says: /WARNING:root:found nothing/,
+      scan: (port) => sipvicious('svwar', host, port, ['-e100-120']),
+      says: ({ extensions }) =>
+        new RegExp(
+          `^[^0-9]*${FIRST_EXTENSIONS.filter(extensions.exists)
+            .map((one) => `\\| ${one} +\\| reqauth +\\|[^0-9]*`)
+            .join('')}$`,
+        ),
       messages: SVWAR_MESSAGES,
-    },
-    {
-      ...SIPVICIOUS,
-      name: 'svcrack believes that extension 100 has no password',
-      peer: 'svcrack',
-      host,
-      scan: (port) => run(['svcrack', ...family(host), `-p${port}`, '-u100', '-r100-105', host]),
-      says: /^\| 100 +\| \[no password\] +\|$/m,
-      messages: [['REGISTER', /^100$/]],
     },
     {
       ...SIPP,
@@ -99,23 +106,28 @@ export const SCANS: readonly Scan[] = [
   ),
   {
     ...SIPSAK,
-    name: 'sipsak registers',
+    name: 'sipsak registers with a password',
     transport: 'UDP',
-    scan: (port) =>
-      run(['sipsak', '-v', '-U', '-C', 'sip:me@127.0.0.1', '-x', '60', '-s', `sip:100@127.0.0.1:${port}`]),
+    flags: ['--accept-after', '1'],
+    scan: (port) => {
+      const login = ['-u', '100', '-a', '1234', '-C', 'sip:me@127.0.0.1', '-x', '60']
+      return run(['sipsak', '-v', '-U', ...login, '-s', `sip:100@127.0.0.1:${port}`])
+    },
     says: /^All usrloc tests completed successful\.$/m,
-    messages: [['REGISTER', /^100$/]],
+    messages: [
+      ['REGISTER', /^100$/],
+      ['REGISTER', /^100$/],
+    ],
   },
 ]
-
-function family(host: string): string[] {
-  return host === '::1' ? ['-6'] : []
-}
 
 function sipp(transport: string, host: string): Scan['scan'] {
   const target = (port: number) => (host === '::1' ? `[::1]:${port}` : `127.0.0.1:${port}`)
   const calls = ['-m', '2', '-r', '10', '-d', '50', '-timeout', '20', '-timeout_error', '-nostdin']
-  return (port) => run(['sipp', '-sn', 'uac', target(port), '-i', host, '-t', transport, ...calls])
+  return async (port) => {
+    const from = ['-i', host, '-p', String(await freeUdpPort(host))]
+    return run(['sipp', '-sn', 'uac', target(port), ...from, '-t', transport, ...calls])
+  }
 }
 
 /** In its last screen: the cumulative count. */

@@ -91,7 +91,15 @@ test('whatever a row has for an address, only real, public and foreign ones are 
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.ipV4(), fc.ipV6(), hostile, fc.string())), (texts) => {
       const actors = texts.map(
-        (ipAddress): BadActor => ({ ipAddress, seenFirst: '', seenLast: '', seenCount: 1, bestProof: 'echo' }),
+        (ipAddress): BadActor => ({
+          ipAddress,
+          seenFirst: '',
+          seenLast: '',
+          seenCount: 1,
+          bestProof: 'echo',
+          proofAt: '',
+          proofBy: null,
+        }),
       )
       for (const address of blockable(actors, { isBogon, ownAddresses: own })) {
         assert.equal(parseIp(address), address)

@@ -13,8 +13,26 @@ const DOCS = readFileSync(new URL('../../docs/api.md', import.meta.url), 'utf8')
 /** The four events of the node that the examples were made on. */
 const EVENTS = [
   { method: 'OPTIONS', calledNumber: '100', proof: 'none' },
-  { calledNumber: '00046500729221' },
-  { calledNumber: '+46500729221', sourceIp: '2001:db8::17', transport: 'TCP', proof: 'handshake', userAgent: 'pplsip' },
+  {
+    calledNumber: '00046500729221',
+    proofBy: 'nonce',
+    credentials: {
+      user: '100',
+      realm: 'asterisk',
+      nonce: '1763626502/5f1d6a0c2b9e4873',
+      response: '6629fae49393a05397450978507c4ef1',
+      algorithm: 'MD5',
+      password: '1234',
+    },
+  },
+  {
+    calledNumber: '+46500729221',
+    sourceIp: '2001:db8::17',
+    transport: 'TCP',
+    proof: 'handshake',
+    proofBy: 'tcp',
+    userAgent: 'pplsip',
+  },
   { calledNumber: '00046500729221', sourceIp: '198.51.100.23', proof: 'none' },
 ].map(
   (event, index): Partial<StoredEvent> => ({

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import { NOT_FOUND } from '../event/event.ts'
+import { proofAndCredentials } from '../event/json.ts'
 import type { EventSummary, StoredEvent } from '../store/store.ts'
 import type { JsonSchema } from './route.ts'
 
@@ -22,13 +23,20 @@ const SUMMARY_KEYS = [
   'fault',
   'fingerprint',
   'tool',
+  'proof_by',
+  'auth_user',
+  'auth_realm',
+  'auth_nonce',
+  'auth_response',
+  'auth_algorithm',
+  'auth_password',
 ] as const
 
 /** An event without its message, as the details of a bad actor or a number list it. */
 export const EVENT_SUMMARY_SCHEMA = schemaOf(SUMMARY_KEYS)
 
-/** An event with its message. Names and values are those of the JSON log. */
-export const EVENT_SCHEMA = schemaOf([...SUMMARY_KEYS, 'sip_message'])
+/** An event with its message. Names and values are those of the JSON log; `retransmissions` is known only later. */
+export const EVENT_SCHEMA = schemaOf([...SUMMARY_KEYS, 'retransmissions', 'sip_message'])
 
 /** An event as the JSON log writes it: strings only, without the message. What a row does not have is empty. */
 export function eventSummary(event: EventSummary) {
@@ -50,12 +58,20 @@ export function eventSummary(event: EventSummary) {
     fault: event.fault ?? '',
     fingerprint: event.fingerprint ?? '',
     tool: event.tool ?? '',
+    ...proofAndCredentials(event),
   } satisfies Record<(typeof SUMMARY_KEYS)[number], string>
 }
 
-/** The same with the message as received. */
+/**
+ * The same with the message as received, and how often it arrived again. A summary leaves that number out: it changes
+ * after the event was counted, and the tags of details change with the counts.
+ */
 export function eventBody(event: StoredEvent) {
-  return { ...eventSummary(event), sip_message: event.sipMessage }
+  return {
+    ...eventSummary(event),
+    retransmissions: String(event.retransmissions),
+    sip_message: event.sipMessage,
+  }
 }
 
 function schemaOf(keys: readonly string[]): JsonSchema {

@@ -15,7 +15,7 @@ interface Body {
 
 const idsOf = (body: Body) => body.events.map(({ event_uuid: uuid }) => Number(uuid?.slice(-12)))
 
-test('an event looks as it does in the JSON log', async (t) => {
+test('an event looks as it does in the JSON log, and tells how often its message arrived again', async (t) => {
   const event: BadActorEvent = {
     origin: 'observed',
     eventUuid: '019b0000-0000-7000-8000-000000000001',
@@ -33,19 +33,27 @@ test('an event looks as it does in the JSON log', async (t) => {
     sipMessage: '\u0000\ud800 "',
     createdByNodeId: 'b0ebb95c-07a8-4bda-a5d4-4e0a4b0a1a3c',
     proof: 'handshake',
+    proofBy: 'tls',
+    credentials: { user: '100', realm: 'r', nonce: 'n', response: '0f', algorithm: 'MD5', password: null },
     fault: null,
     fingerprint: 's1.vtf',
     tool: 'sipsak',
   }
   const { method: _method, ...row } = event
-  const reader = createFixtureReader({ ...row, method: NOT_FOUND, calledNumber: NOT_FOUND, userAgent: NOT_FOUND })
+  const reader = createFixtureReader({
+    ...row,
+    method: NOT_FOUND,
+    calledNumber: NOT_FOUND,
+    userAgent: NOT_FOUND,
+    retransmissions: 3,
+  })
   const api = await startFixtureApi(t, reader)
   const {
     app_name: _name,
     app_version: _version,
     ...logged
   } = JSON.parse(eventJson(event, { name: '', version: '' }, 'seed'))
-  assert.deepEqual(((await api.json('/events')) as Body).events, [logged])
+  assert.deepEqual(((await api.json('/events')) as Body).events, [{ ...logged, retransmissions: '3' }])
 })
 
 test('what a row of another program lacks is empty', async (t) => {
@@ -56,9 +64,27 @@ test('what a row of another program lacks is empty', async (t) => {
 })
 
 const EVENTS = [
-  { sourceIp: '8.8.8.8', calledNumber: '100', method: 'INVITE', timestamp: '2026-01-01 00:00:00.000000000' },
-  { sourceIp: '8.8.8.8', calledNumber: '+100', method: 'OPTIONS', timestamp: '2026-01-02 00:00:00.000000000' },
-  { sourceIp: '2a00::1', calledNumber: '100', method: 'INVITE', timestamp: '2026-01-03 00:00:00.000000000' },
+  {
+    sourceIp: '8.8.8.8',
+    calledNumber: '100',
+    method: 'INVITE',
+    timestamp: '2026-01-01 00:00:00.000000000',
+    credentials: { user: '', realm: '', nonce: '', response: '', algorithm: '', password: null },
+  },
+  {
+    sourceIp: '8.8.8.8',
+    calledNumber: '+100',
+    method: 'OPTIONS',
+    timestamp: '2026-01-02 00:00:00.000000000',
+    proof: 'echo',
+  },
+  {
+    sourceIp: '2a00::1',
+    calledNumber: '100',
+    method: 'INVITE',
+    timestamp: '2026-01-03 00:00:00.000000000',
+    proof: 'handshake',
+  },
 ]
 
 for (const [query, ids, why] of [
@@ -70,6 +96,12 @@ for (const [query, ids, why] of [
   ['number=+100', [2], 'of a number with a bare plus sign'],
   ['method=INVITE', [3, 1], 'of a method'],
   ['since=2026-01-02', [3, 2], 'since a time'],
+  ['min_proof=echo', [3, 2], 'of a source that proved itself'],
+  ['min_proof=handshake', [3], 'of a source that proved itself by a handshake'],
+  ['min_proof=none', [3, 2, 1], 'proven or not'],
+  ['credentials=true', [1], 'with credentials'],
+  ['credentials=false', [3, 2, 1], 'with or without credentials'],
+  ['credentials=true&min_proof=echo', [], 'with credentials of a source that proved itself'],
   ['ip=8.8.8.8&number=100&method=INVITE', [1], 'that fit all filters'],
   ['method=__proto__', [], 'of a method that nobody used'],
   ['limit=2', [3, 2], 'at most so many'],
@@ -87,6 +119,9 @@ for (const query of [
   'cursor=abc',
   'cursor=WyJ4Il0',
   'before=1',
+  'min_proof=some',
+  'credentials=',
+  'credentials=yes',
   'number=',
   `number=${'1'.repeat(300)}`,
 ]) {

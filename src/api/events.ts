@@ -25,6 +25,18 @@ const PARAMETERS = {
   ip: { description: 'an IP address', type: 'string', pattern: '.', maxLength: 100 },
   number: { description: 'a number exactly as dialled', type: 'string', pattern: '.', maxLength: 256 },
   method: { description: 'a SIP method', type: 'string', pattern: '.', maxLength: 256 },
+  min_proof: {
+    description: 'Only events whose source is at least this sure not to be forged',
+    type: 'string',
+    enum: ['none', 'echo', 'handshake'],
+    default: 'none',
+  },
+  credentials: {
+    description: '`true`: only events with the credentials of a digest answer',
+    type: 'string',
+    enum: ['true', 'false'],
+    default: 'false',
+  },
   since: { ...SINCE_PARAMETER, description: 'a UTC time as in 2026-01-31 or 2026-01-31T23:59:59.5Z' },
   limit: {
     description: 'At most this many; a page also ends at about 4 MB of messages',
@@ -57,7 +69,8 @@ export function eventsRoute(context: ApiContext): Route {
     operationId: 'listEvents',
     summary: 'Events, newest first',
     description:
-      'Each as the JSON log has it, the whole message included. A page may be short, or even empty, and still go on.',
+      'Each as the JSON log has it, with the whole message and how often it arrived again. ' +
+      'A page may be short, or even empty, and still go on.',
     needsKey: true,
     query: PARAMETERS,
     answers: {
@@ -95,6 +108,8 @@ function eventQuery(values: ParameterValues<typeof PARAMETERS>): EventQuery | st
     ...(values.number === undefined ? {} : { number: values.number }),
     ...(values.method === undefined ? {} : { method: values.method }),
     ...(values.since === undefined ? {} : { since: storedTime(values.since) }),
+    ...(values.min_proof === 'none' ? {} : { minProof: values.min_proof }),
+    ...(values.credentials === 'true' ? { withCredentials: true } : {}),
     ...(before === undefined ? {} : { before: Number(before) }),
   }
 }

@@ -36,7 +36,7 @@ export function createFixtureReader(...events: readonly Partial<StoredEvent>[]):
         stored.filter((event) => event.calledNumber === number),
         (event) => event.sourceIp,
       ),
-    events({ ip, number, method, since, before = Infinity, limit }) {
+    events({ ip, number, method, since, minProof, withCredentials, before = Infinity, limit }) {
       const matching = stored
         .toReversed()
         .filter(
@@ -45,7 +45,9 @@ export function createFixtureReader(...events: readonly Partial<StoredEvent>[]):
             (ip === undefined || event.sourceIp === ip) &&
             (number === undefined || event.calledNumber === number) &&
             (method === undefined || event.method === method) &&
-            (since === undefined || event.timestamp >= since),
+            (since === undefined || event.timestamp >= since) &&
+            isProven(event.proof, minProof) &&
+            (withCredentials !== true || event.credentials !== null),
         )
       const page = matching.slice(0, limit)
       return { events: page, nextBefore: matching.length > limit ? (page.at(-1)?.honeyId ?? null) : null }
@@ -63,12 +65,7 @@ export function createFixtureReader(...events: readonly Partial<StoredEvent>[]):
     const actors = badActors(events)
     const numbers = calledNumbers(events)
     return {
-      badActors: (query) =>
-        rows(
-          actors.filter(({ bestProof }) => isProven(bestProof, query.minProof)),
-          query,
-          (actor) => actor.ipAddress,
-        ),
+      badActors: (query) => rows(actors, query, (actor) => actor.ipAddress),
       calledNumbers: (query) => rows(numbers, query, (row) => row.calledNumber),
       totals: () => ({ badActors: actors.length, calledNumbers: numbers.length }),
       close: () => {
@@ -77,12 +74,16 @@ export function createFixtureReader(...events: readonly Partial<StoredEvent>[]):
     }
   }
 
-  function* rows<Row extends { seenLast: string }>(all: readonly Row[], query: ListQuery, keyOf: (row: Row) => string) {
+  function* rows<Row extends BadActor | CalledNumber>(
+    all: readonly Row[],
+    query: ListQuery,
+    keyOf: (row: Row) => string,
+  ) {
     const sign = query.order === 'newest' ? -1 : 1
     const compare = (a: Row, b: Row) => sign * order(a.seenLast, keyOf(a), b.seenLast, keyOf(b))
     const { after, since = '', limit = Infinity } = query
     const sorted = all
-      .filter((row) => row.seenLast >= since)
+      .filter((row) => row.seenLast >= since && isProven(row.bestProof, query.minProof))
       .filter((row) => !after || sign * order(row.seenLast, keyOf(row), after.seenLast, after.key) > 0)
       .toSorted(compare)
     for (const row of sorted.slice(0, limit)) {
@@ -121,6 +122,9 @@ function storedEvent(honeyId: number, event: Partial<StoredEvent>): StoredEvent 
     fault: null,
     fingerprint: null,
     tool: null,
+    proofBy: null,
+    credentials: null,
+    retransmissions: 0,
     ...event,
   }
 }
@@ -129,8 +133,21 @@ function badActors(events: readonly StoredEvent[]): BadActor[] {
   return [...Map.groupBy(events, (event) => event.sourceIp)].map(([ipAddress, own]) => ({
     ipAddress,
     ...seen(own),
-    bestProof: PROOF_LEVELS.findLast((level) => own.some(({ proof }) => proof === level)) ?? 'none',
+    ...shown(own),
   }))
+}
+
+function shown(events: readonly StoredEvent[]): Pick<BadActor, 'bestProof' | 'proofAt' | 'proofBy'> {
+  const bestProof = bestProofOf(events)
+  if (bestProof === 'none') return { bestProof, proofAt: null, proofBy: null }
+  const first = events
+    .filter(({ proof }) => proof === bestProof)
+    .toSorted((a, b) => order(a.timestamp, '', b.timestamp, ''))[0]
+  return { bestProof, proofAt: first?.timestamp ?? null, proofBy: first?.proofBy ?? null }
+}
+
+function bestProofOf(events: readonly StoredEvent[]): Proof {
+  return PROOF_LEVELS.findLast((level) => events.some(({ proof }) => proof === level)) ?? 'none'
 }
 
 function calledNumbers(events: readonly StoredEvent[]): CalledNumber[] {
@@ -138,6 +155,7 @@ function calledNumbers(events: readonly StoredEvent[]): CalledNumber[] {
   return [...Map.groupBy(dialled, (event) => event.calledNumber)].map(([calledNumber, own]) => ({
     calledNumber,
     ...seen(own),
+    bestProof: bestProofOf(own),
   }))
 }
 
@@ -146,8 +164,8 @@ function seen(events: readonly StoredEvent[]) {
   return { seenFirst: times[0] ?? '', seenLast: times.at(-1) ?? '', seenCount: events.length }
 }
 
-function isProven(proof: Proof, minProof: Proof = 'none'): boolean {
-  return PROOF_LEVELS.indexOf(proof) >= PROOF_LEVELS.indexOf(minProof)
+function isProven(proof: string, minProof: Proof = 'none'): boolean {
+  return PROOF_LEVELS.indexOf(proof as Proof) >= PROOF_LEVELS.indexOf(minProof)
 }
 
 function profile(events: readonly StoredEvent[], counterpart: (event: StoredEvent) => string) {

@@ -35,12 +35,15 @@ for (const path of ['/ip-addresses', '/ip-address']) {
 test('a bad actor comes with proof, counts over its newest events and the newest ten of them', async (t) => {
   const reader = createFixtureReader(
     ...Array.from({ length: 12 }, (_, index) => ({ calledNumber: String(index % 2), userAgent: 'x'.repeat(1_000) })),
-    { calledNumber: '0', proof: 'echo' },
+    { calledNumber: '0', proof: 'echo', proofBy: 'to-tag', timestamp: '2026-01-01 00:01:00.000000000' },
     { sourceIp: '8.8.4.4' },
   )
   const api = await startFixtureApi(t, reader)
   const body = (await api.json('/ip-addresses/8.8.8.8')) as Record<string, unknown>
-  assert.equal(body['proof'], 'echo')
+  assert.deepEqual(
+    [body['proof'], body['proof_at'], body['proof_by']],
+    ['echo', '2026-01-01 00:01:00.000000000', 'to-tag'],
+  )
   assert.equal(body['seen_count'], '13')
   assert.equal(body['examined_events'], 13)
   assert.deepEqual(body['called_numbers'], [
@@ -59,13 +62,20 @@ test('a bad actor comes with proof, counts over its newest events and the newest
 })
 
 test('the list has what the C program had first, then when first seen and how well proven', async (t) => {
-  const reader = createFixtureReader({ timestamp: '2026-01-01 00:00:00.000000000', proof: 'handshake' })
+  const reader = createFixtureReader({ timestamp: '2026-01-01 00:00:00.000000000', proof: 'handshake', proofBy: 'tls' })
   const api = await startFixtureApi(t, reader)
   assert.equal(
     await (await api.get('/ip-addresses')).text(),
     '{"ip_addresses_total":1,"ip_addresses":[{"ip_address":"8.8.8.8","seen_last":"2026-01-01 00:00:00.000000000",' +
-      '"seen_count":"1","seen_first":"2026-01-01 00:00:00.000000000","proof":"handshake"}]}',
+      '"seen_count":"1","seen_first":"2026-01-01 00:00:00.000000000","proof":"handshake",' +
+      '"proof_at":"2026-01-01 00:00:00.000000000","proof_by":"tls"}]}',
   )
+})
+
+test('an address that proved nothing has neither a time nor a way of proof', async (t) => {
+  const api = await startFixtureApi(t, createFixtureReader({ proof: 'none' }))
+  const body = (await api.json('/ip-addresses/8.8.8.8')) as Record<string, unknown>
+  assert.deepEqual([body['proof'], body['proof_at'], body['proof_by']], ['none', '', ''])
 })
 
 test('a list may be of well proven addresses only; its total stays that of all', async (t) => {

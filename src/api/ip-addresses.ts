@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { PROOF_LEVELS } from '../event/event.ts'
 import { jsonText } from '../event/json.ts'
 import { type IpAddress, parseIp } from '../net/ip.ts'
 import type { BadActor, EventReader } from '../store/store.ts'
@@ -9,8 +8,8 @@ import type { ApiContext } from './api-context.ts'
 import { entityTag, sentNotModified } from './conditional.ts'
 import { detailProperties, profileBody } from './details.ts'
 import { sendText } from './encoding.ts'
-import { answerList, LIST_PARAMETERS, type ListKind, NEXT_CURSOR_SCHEMA } from './list-answer.ts'
-import type { ParameterSchemas, ParameterValues } from './parameters.ts'
+import { answerList, LIST_PARAMETERS, type ListKind, NEXT_CURSOR_SCHEMA, PROOF_SCHEMA } from './list-answer.ts'
+import type { ParameterValues } from './parameters.ts'
 import {
   INVALID_REQUEST,
   JSON_TYPE,
@@ -21,16 +20,6 @@ import {
   sendNothingKnown,
 } from './refuse.ts'
 import { type JsonSchema, pathParameter, type Route } from './route.ts'
-
-const PARAMETERS = {
-  ...LIST_PARAMETERS,
-  min_proof: {
-    description: 'Only addresses at least this sure not to be forged',
-    type: 'string',
-    enum: ['none', 'echo', 'handshake'],
-    default: 'none',
-  },
-} as const satisfies ParameterSchemas
 
 const BAD_ACTORS: ListKind<BadActor> = {
   name: 'ip_addresses',
@@ -43,14 +32,14 @@ const BAD_ACTORS: ListKind<BadActor> = {
     seen_last: row.seenLast,
     seen_count: String(row.seenCount),
     seen_first: row.seenFirst,
-    proof: row.bestProof,
+    ...proofBody(row),
   }),
 }
 
-const PROOF_SCHEMA = {
-  type: 'string',
-  enum: PROOF_LEVELS,
-  description: 'How sure it is that the address is not forged: not, it returned what only we told it, TCP or TLS',
+const PROOF_PROPERTIES = {
+  proof: PROOF_SCHEMA,
+  proof_at: { type: 'string', description: 'When that was first so; empty for `none`' },
+  proof_by: { type: 'string', description: 'What showed it then: to-tag, nonce, contact, tcp or tls; may be empty' },
 } satisfies JsonSchema
 
 const LIST_SCHEMA = {
@@ -62,13 +51,13 @@ const LIST_SCHEMA = {
       type: 'array',
       items: {
         type: 'object',
-        required: ['ip_address', 'seen_last', 'seen_count', 'seen_first', 'proof'],
+        required: ['ip_address', 'seen_last', 'seen_count', 'seen_first', ...Object.keys(PROOF_PROPERTIES)],
         properties: {
           ip_address: { type: 'string' },
           seen_last: { type: 'string' },
           seen_count: { type: 'string' },
           seen_first: { type: 'string' },
-          proof: PROOF_SCHEMA,
+          ...PROOF_PROPERTIES,
         },
       },
     },
@@ -80,13 +69,20 @@ const CALLED_NUMBERS = ['called_number', 'called_numbers'] as const
 const DETAILS = detailProperties(CALLED_NUMBERS)
 const BAD_ACTOR_SCHEMA = {
   type: 'object',
-  required: ['bad_actor_found', 'seen_first', 'seen_last', 'seen_count', 'proof', ...Object.keys(DETAILS)],
+  required: [
+    'bad_actor_found',
+    'seen_first',
+    'seen_last',
+    'seen_count',
+    ...Object.keys(PROOF_PROPERTIES),
+    ...Object.keys(DETAILS),
+  ],
   properties: {
     bad_actor_found: { type: 'string', description: 'The address in its canonical spelling (RFC 5952)' },
     seen_first: { type: 'string' },
     seen_last: { type: 'string' },
     seen_count: { type: 'string' },
-    proof: PROOF_SCHEMA,
+    ...PROOF_PROPERTIES,
     ...DETAILS,
   },
 } satisfies JsonSchema
@@ -100,15 +96,15 @@ export function ipAddressRoutes(context: ApiContext): readonly Route[] {
       summary: 'Every bad actor',
       description: 'Newest first. Whole and streamed unless a page is asked for.',
       needsKey: true,
-      query: PARAMETERS,
+      query: LIST_PARAMETERS,
       answers: {
         200: { description: 'The bad actors', content: { 'application/json': LIST_SCHEMA } },
         404: nothingKnown('No bad actor has been seen yet, or none fits the parameters'),
         503: refusal('Too many lists are being sent; see Retry-After'),
       },
       handle: (request, reply) => {
-        const values = request.query as ParameterValues<typeof PARAMETERS> // checked by the server
-        return answerList(BAD_ACTORS, context, request, reply, values, values.min_proof)
+        const values = request.query as ParameterValues<typeof LIST_PARAMETERS> // checked by the server
+        return answerList(BAD_ACTORS, context, request, reply, values)
       },
     },
     oneAddress(context, '/ip-addresses/{ip}', 'findIpAddress', 'Is this address a bad actor?'),
@@ -149,13 +145,17 @@ function answerAddress(
   return sendText(request, reply, JSON_TYPE, body)
 }
 
+function proofBody({ bestProof, proofAt, proofBy }: BadActor) {
+  return { proof: bestProof, proof_at: proofAt ?? '', proof_by: proofBy ?? '' }
+}
+
 function badActorBody(reader: EventReader, ip: IpAddress, found: BadActor) {
   return {
     bad_actor_found: ip,
     seen_first: found.seenFirst,
     seen_last: found.seenLast,
     seen_count: String(found.seenCount),
-    proof: found.bestProof,
+    ...proofBody(found),
     ...profileBody(reader.badActorProfile(ip), CALLED_NUMBERS),
   }
 }

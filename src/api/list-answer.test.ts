@@ -101,7 +101,7 @@ for (const query of [
   'cursor=',
   'cursor=!!',
   'cursor=e30',
-  'min_proof=echo', // of addresses, not of numbers
+  'min_proof=sure',
   'limit=1&limit=1',
   'limit=%zz',
   'constructor=1',

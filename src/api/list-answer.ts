@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Proof } from '../event/event.ts'
+import { PROOF_LEVELS } from '../event/event.ts'
 import type { ListQuery, Position, Snapshot, Totals } from '../store/store.ts'
 import type { ApiContext } from './api-context.ts'
 import { entityTag, sentNotModified } from './conditional.ts'
@@ -42,11 +42,26 @@ export const LIST_PARAMETERS = {
     enum: ['newest', 'oldest'],
     default: 'newest',
   },
+  min_proof: {
+    description: 'Only those whose `proof` is at least this',
+    type: 'string',
+    enum: PROOF_LEVELS,
+    default: 'none',
+  },
 } as const satisfies ParameterSchemas
 
 export const NEXT_CURSOR_SCHEMA = {
   type: ['string', 'null'],
   description: 'Pass it as `cursor` for the next page; null on the last one. Only when a parameter was given.',
+} as const satisfies JsonSchema
+
+/** The `proof` of an element of either list, and of one bad actor or number. */
+export const PROOF_SCHEMA = {
+  type: 'string',
+  enum: PROOF_LEVELS,
+  description:
+    'How sure it is that the address is not forged: not, it returned what only we told it, TCP or TLS; ' +
+    'of a number: how sure for the surest of those who dialled it',
 } as const satisfies JsonSchema
 
 /** How one of the two lists reads and writes its rows. */
@@ -63,14 +78,13 @@ export interface ListKind<Row> {
 
 type ListValues = ParameterValues<typeof LIST_PARAMETERS>
 
-/** Answers one list: whole and streamed, or the page that was asked for. `minProof` is for bad actors only. */
+/** Answers one list: whole and streamed, or the page that was asked for. */
 export function answerList<Row>(
   kind: ListKind<Row>,
   { reader, start, lists }: ApiContext,
   request: FastifyRequest,
   reply: FastifyReply,
-  { limit, cursor, since, order }: ListValues,
-  minProof?: Proof,
+  { limit, cursor, since, order, min_proof: minProof }: ListValues,
 ): undefined | Promise<undefined> {
   const after = cursor === undefined ? null : readPosition(kind.name, cursor)
   if (cursor !== undefined && after === null) {
@@ -84,9 +98,9 @@ export function answerList<Row>(
   if (list === null) return
   const query: ListQuery = {
     order,
+    minProof,
     ...(since === undefined ? {} : { since: storedTime(since) }),
     ...(after === null ? {} : { after }),
-    ...(minProof === undefined ? {} : { minProof }),
   }
   return limit === undefined && after === null
     ? answerWhole(kind, list, request, reply, query)

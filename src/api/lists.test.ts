@@ -29,7 +29,8 @@ function createEndlessReader() {
           while (rows < ENDLESS) {
             const time = '2026-01-01 00:00:00.000000000'
             rows++ // the number has to be one that hardly compresses, or too many of them fit the buffers
-            yield { calledNumber: String(Math.random()).slice(2), seenFirst: time, seenLast: time, seenCount: 1 }
+            const calledNumber = String(Math.random()).slice(2)
+            yield { calledNumber, seenFirst: time, seenLast: time, seenCount: 1, bestProof: 'none' as const }
           }
         },
         close: () => {

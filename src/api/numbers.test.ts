@@ -27,9 +27,15 @@ for (const [dialled, asked, found, why] of [
 test('a number comes with what is known of it, without the messages', async (t) => {
   const reader = createFixtureReader(
     { calledNumber: '100', sourceIp: '8.8.8.8', timestamp: '2026-01-01 00:00:00.000000001' },
-    { calledNumber: '100', sourceIp: '8.8.4.4', method: 'REGISTER', timestamp: '2026-01-02 00:00:00.000000000' },
+    {
+      calledNumber: '100',
+      sourceIp: '8.8.4.4',
+      method: 'REGISTER',
+      timestamp: '2026-01-02 00:00:00.000000000',
+      proof: 'echo',
+    },
     { calledNumber: '100', sourceIp: '8.8.8.8', timestamp: '2026-01-03 00:00:00.000000000' },
-    { calledNumber: '200' },
+    { calledNumber: '200', proof: 'handshake' },
   )
   const api = await startFixtureApi(t, reader)
   const { recent_events: recent, ...known } = (await api.json('/numbers/100')) as { recent_events: object[] }
@@ -39,6 +45,7 @@ test('a number comes with what is known of it, without the messages', async (t) 
     seen_first: '2026-01-01 00:00:00.000000001',
     seen_last: '2026-01-03 00:00:00.000000000',
     seen_count: '3',
+    proof: 'echo',
     examined_events: 3,
     methods: [
       { method: 'INVITE', seen_count: '2' },
@@ -56,7 +63,7 @@ test('a number comes with what is known of it, without the messages', async (t) 
 
 test('the list has the total first, and of each number what the C program had first', async (t) => {
   const reader = createFixtureReader(
-    { calledNumber: '0001', timestamp: '2026-01-01 00:00:00.000000000' },
+    { calledNumber: '0001', timestamp: '2026-01-01 00:00:00.000000000', proof: 'handshake' },
     { calledNumber: 'admin', timestamp: '2026-01-01 00:00:01.000000000' },
     { calledNumber: '+2', timestamp: '2026-01-02 00:00:00.000000000' },
     { calledNumber: '0001', timestamp: '2026-01-03 00:00:00.000000000' },
@@ -66,8 +73,39 @@ test('the list has the total first, and of each number what the C program had fi
     await (await api.get('/numbers')).text(),
     '{"called_numbers_total":2,"called_numbers":[' +
       '{"called_number":"0001","seen_last":"2026-01-03 00:00:00.000000000","seen_count":"2",' +
-      '"seen_first":"2026-01-01 00:00:00.000000000"},' +
+      '"seen_first":"2026-01-01 00:00:00.000000000","proof":"handshake"},' +
       '{"called_number":"+2","seen_last":"2026-01-02 00:00:00.000000000","seen_count":"1",' +
-      '"seen_first":"2026-01-02 00:00:00.000000000"}]}',
+      '"seen_first":"2026-01-02 00:00:00.000000000","proof":"none"}]}',
   )
+})
+
+for (const [query, listed] of [
+  ['', ['1', '2', '3']],
+  ['?min_proof=none', ['1', '2', '3']],
+  ['?min_proof=echo', ['2', '3']],
+  ['?min_proof=handshake', ['3']],
+  ['?min_proof=echo&limit=1', ['3']],
+] as const) {
+  test(`/numbers${query} has ${listed.join(', ')} of three numbers by proof; its total stays that of all`, async (t) => {
+    const reader = createFixtureReader(
+      { calledNumber: '1', proof: 'none' },
+      { calledNumber: '2', proof: 'echo' },
+      { calledNumber: '3', proof: 'handshake' },
+      { calledNumber: '3', proof: 'none' },
+    )
+    const api = await startFixtureApi(t, reader)
+    const { called_numbers_total: total, called_numbers: numbers } = (await api.json(`/numbers${query}`)) as {
+      called_numbers_total: number
+      called_numbers: { called_number: string }[]
+    }
+    assert.deepEqual(numbers.map((row) => row.called_number).toSorted(), listed)
+    assert.equal(total, 3)
+  })
+}
+
+test('no number that is proven well enough is the same answer as no number at all', async (t) => {
+  const api = await startFixtureApi(t, createFixtureReader({ calledNumber: '1', proof: 'echo' }))
+  const answer = await api.get('/numbers?min_proof=handshake')
+  assert.equal(answer.status, 404)
+  assert.deepEqual(await answer.json(), { message: 'No phone numbers found' })
 })

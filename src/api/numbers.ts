@@ -7,7 +7,7 @@ import type { ApiContext } from './api-context.ts'
 import { entityTag, sentNotModified } from './conditional.ts'
 import { detailProperties, profileBody } from './details.ts'
 import { sendText } from './encoding.ts'
-import { answerList, LIST_PARAMETERS, type ListKind, NEXT_CURSOR_SCHEMA } from './list-answer.ts'
+import { answerList, LIST_PARAMETERS, type ListKind, NEXT_CURSOR_SCHEMA, PROOF_SCHEMA } from './list-answer.ts'
 import type { ParameterValues } from './parameters.ts'
 import { JSON_TYPE, NO_SUCH_RESOURCE, nothingKnown, refusal, refuse, sendNothingKnown } from './refuse.ts'
 import { type JsonSchema, pathParameter, type Route } from './route.ts'
@@ -26,6 +26,7 @@ const CALLED_NUMBERS: ListKind<CalledNumber> = {
     seen_last: row.seenLast,
     seen_count: String(row.seenCount),
     seen_first: row.seenFirst,
+    proof: row.bestProof,
   }),
 }
 
@@ -38,12 +39,13 @@ const LIST_SCHEMA = {
       type: 'array',
       items: {
         type: 'object',
-        required: ['called_number', 'seen_last', 'seen_count', 'seen_first'],
+        required: ['called_number', 'seen_last', 'seen_count', 'seen_first', 'proof'],
         properties: {
           called_number: { type: 'string', pattern: NUMBER_PATTERN },
           seen_last: { type: 'string' },
           seen_count: { type: 'string' },
           seen_first: { type: 'string' },
+          proof: PROOF_SCHEMA,
         },
       },
     },
@@ -55,13 +57,22 @@ const BAD_ACTORS = ['ip_address', 'ip_addresses'] as const
 const DETAILS = detailProperties(BAD_ACTORS)
 const NUMBER_SCHEMA = {
   type: 'object',
-  required: ['phone_number_found', 'called_number', 'seen_first', 'seen_last', 'seen_count', ...Object.keys(DETAILS)],
+  required: [
+    'phone_number_found',
+    'called_number',
+    'seen_first',
+    'seen_last',
+    'seen_count',
+    'proof',
+    ...Object.keys(DETAILS),
+  ],
   properties: {
     phone_number_found: { type: 'string', description: 'The number as it was asked for' },
     called_number: { type: 'string', description: 'The number as it was dialled: with or without the plus sign' },
     seen_first: { type: 'string' },
     seen_last: { type: 'string' },
     seen_count: { type: 'string' },
+    proof: PROOF_SCHEMA,
     ...DETAILS,
   },
 } satisfies JsonSchema
@@ -140,6 +151,7 @@ function numberBody(reader: EventReader, asked: string, found: CalledNumber) {
     seen_first: found.seenFirst,
     seen_last: found.seenLast,
     seen_count: String(found.seenCount),
+    proof: found.bestProof,
     ...profileBody(reader.calledNumberProfile(number), BAD_ACTORS),
   }
 }

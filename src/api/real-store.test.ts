@@ -10,12 +10,14 @@ import { startFixtureApi } from './fixture-api.ts'
 
 async function startOnDisk(t: TestContext) {
   const file = join(temporaryFolder(t), 'sentrypeer.db')
-  const writer = await openSqliteWriter({ file, sync: 'normal' }, () => {})
+  const writer = await openSqliteWriter({ file, sync: 'normal', firstValues: {} }, () => {})
   t.after(() => writer.close())
   const reader = openSqliteReader(file)
   t.after(() => reader.close())
-  return { ...(await startFixtureApi(t, reader)), append: writer.append }
+  return { ...(await startFixtureApi(t, reader)), append: writer.append, amend: writer.amend }
 }
+
+const CREDENTIALS = { user: '100', realm: 'r', nonce: 'n', response: '0f', algorithm: 'MD5', password: '1234' }
 
 const second = (n: number) =>
   `2026-01-01 00:${String(Math.floor(n / 60)).padStart(2, '0')}:${String(n % 60).padStart(2, '0')}.000000000`
@@ -36,8 +38,11 @@ test('what is stored is listed, found, searched, counted and blocked', async (t)
   )
   const number = (await json('/numbers/46500')) as Record<string, unknown>
   assert.equal(number['called_number'], '+46500')
+  assert.equal(number['proof'], 'echo')
   assert.deepEqual(number['ip_addresses'], [{ ip_address: '8.8.8.8', seen_count: '1' }])
   assert.deepEqual(((await json('/numbers')) as { called_numbers_total: number }).called_numbers_total, 1)
+  assert.equal((await get('/numbers?min_proof=echo')).status, 200)
+  assert.equal((await get('/numbers?min_proof=handshake')).status, 404)
   assert.equal(((await json('/events?ip=2A00::1')) as { events: unknown[] }).events.length, 1)
   assert.equal(await (await get('/ip-addresses/ipset')).text(), '8.8.8.8\n')
   assert.match(await (await get('/metrics')).text(), /^sentrypeer_bad_actors 2$/m)
@@ -54,6 +59,16 @@ test('every tag changes when an event is stored, and the next answer has the eve
     assert.equal(answer.status, 200, path)
     assert.match(await answer.text(), new RegExp(second(n + 2)), path)
   }
+})
+
+test('the tag of events changes when a message arrives again, and the next answer has it', async (t) => {
+  const { append, amend, get, json } = await startOnDisk(t)
+  const honeyId = await append([eventOf()])
+  const tag = (await get('/events')).headers.get('etag') ?? ''
+  await amend([{ honeyId, retransmissions: 4 }])
+  assert.equal((await get('/events', { 'If-None-Match': tag })).status, 200)
+  const { events } = (await json('/events')) as { events: { retransmissions: string }[] }
+  assert.equal(events[0]?.retransmissions, '4')
 })
 
 test('paged from the oldest, nothing is missed, even what is seen again meanwhile', async (t) => {
@@ -77,13 +92,21 @@ test('pages of events have every event once, with or without a filter', async (t
   const { append, get } = await startOnDisk(t)
   await append(
     Array.from({ length: 90 }, (_, n) =>
-      eventOf({ method: n % 3 === 0 ? 'REGISTER' : 'INVITE', timestamp: second(n) }),
+      eventOf({
+        method: n % 3 === 0 ? 'REGISTER' : 'INVITE',
+        timestamp: second(n),
+        proof: n % 10 === 0 ? 'echo' : 'none',
+        credentials: n % 3 === 0 ? CREDENTIALS : null,
+      }),
     ),
   )
   for (const [query, count] of [
     ['limit=20', 90],
     ['limit=20&method=REGISTER', 30],
     ['limit=7&method=NOTIFY', 0],
+    ['limit=7&credentials=true', 30],
+    ['limit=2&min_proof=echo', 9],
+    ['limit=2&min_proof=echo&credentials=true', 3],
   ] as const) {
     const times: string[] = []
     let path: string | null = `/events?${query}`

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { createBogonCheck, parseEndpoint, parseIp } from '../net/ip.ts'
+import { createRangeCheck, parseEndpoint, parseIp } from '../net/ip.ts'
 import { escaped, shown } from '../ops/escape.ts'
 import type { OptionRow } from '../ops/option.ts'
 import { isList, isSecret, type SettingValue } from './settings.ts'
@@ -99,6 +99,7 @@ const SPECIAL_FORMS: Readonly<Record<string, Form | undefined>> = {
     accepts: (text) => /^[!-~]+$/.test(text) && (!text.startsWith('sha256:') || /^sha256:[0-9a-fA-F]{64}$/.test(text)),
   },
   'public-range': { must: 'be NETWORK/BITS', example: '192.0.2.0/24', accepts: isRange },
+  'never-answer': { must: 'be NETWORK/BITS', example: '192.0.2.0/24', accepts: isRange },
 }
 
 function fault(row: OptionRow, { must, example }: Form, value: unknown): Checked {
@@ -120,7 +121,7 @@ function isWebUrl(text: string): boolean {
 function isRange(text: string): boolean {
   if (!/^[^/]+\/\d+$/.test(text)) return false
   try {
-    createBogonCheck([text])
+    createRangeCheck([text])
     return true
   } catch {
     return false // that is how it says that the text is no range

@@ -9,8 +9,22 @@ export type Proof = 'none' | 'echo' | 'handshake'
 /** The levels from weakest to strongest; an aggregate keeps the index of the best one seen. */
 export const PROOF_LEVELS: readonly Proof[] = ['none', 'echo', 'handshake']
 
+/** What showed that the source takes what is sent to it: a tag, nonce or Contact of ours that came back, or a handshake. */
+export type ProofBy = 'to-tag' | 'nonce' | 'contact' | 'tcp' | 'tls'
+
 /** `passive`: we only listened. `responsive`: the node answers SIP probes. */
 export type CollectedMethod = 'passive' | 'responsive'
+
+/** What the digest answer in an Authorization or Proxy-Authorization header held (RFC 3261 §22). */
+export interface EventCredentials {
+  readonly user: string
+  readonly realm: string
+  readonly nonce: string
+  readonly response: string
+  readonly algorithm: string
+  /** The password that gives this response, where it is one of the weak ones that we try; else null. */
+  readonly password: string | null
+}
 
 /** One SIP message seen from a bad actor. Null means that the message did not have it. */
 export interface BadActorEvent {
@@ -35,6 +49,9 @@ export interface BadActorEvent {
   readonly sipMessage: string
   readonly createdByNodeId: string
   readonly proof: Proof
+  /** What showed it; null where nothing did. */
+  readonly proofBy: ProofBy | null
+  readonly credentials: EventCredentials | null
   /** Why the message could not be read as SIP, as `code at byte N`; null for a sound one. */
   readonly fault: string | null
   /** What the sender's program fixes in its messages, as docs/fingerprints.md explains; null for what is not SIP. */
@@ -48,3 +65,6 @@ export const NOT_FOUND = 'NOT_FOUND'
 
 /** What became of an event. `stored`: committed just now. `late`: committed too late for an answer. `dropped`: counted, gone. */
 export type Outcome = 'stored' | 'late' | 'dropped'
+
+/** Told what became of an event, and the honeyId of its row; null when it has none. */
+export type OnSettled = (outcome: Outcome, honeyId: number | null) => void

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { jsonText } from './json.ts'
+import { eventOf } from '../store/sqlite/fixture.ts'
+import { eventJson, jsonText } from './json.ts'
 
 test('JSON of hostile text reads back the same and holds nothing that a terminal obeys', () => {
   fc.assert(
@@ -15,3 +16,36 @@ test('JSON of hostile text reads back the same and holds nothing that a terminal
   )
   assert.equal(jsonText('\u009b2J\u202e\u007f'), '"\\u009b2J\\u202e\\u007f"')
 })
+
+const ADDED_KEYS = [
+  'proof_by',
+  'auth_user',
+  'auth_realm',
+  'auth_nonce',
+  'auth_response',
+  'auth_algorithm',
+  'auth_password',
+] as const
+const credentials = { user: '100', realm: 'r', nonce: 'n', response: '0f', algorithm: 'MD5' }
+
+for (const [what, changes, expected] of [
+  ['no proof and no credentials are empty', {}, ['', '', '', '', '', '', '']],
+  [
+    'a proof says what showed it, and credentials are whole',
+    { proof: 'echo', proofBy: 'nonce', credentials: { ...credentials, password: '1234' } },
+    ['nonce', '100', 'r', 'n', '0f', 'MD5', '1234'],
+  ],
+  [
+    'a password that is not known is empty',
+    { credentials: { ...credentials, password: null } },
+    ['', '100', 'r', 'n', '0f', 'MD5', ''],
+  ],
+] as const) {
+  test(`in the JSON of an event ${what}`, () => {
+    const json: Record<string, unknown> = JSON.parse(eventJson(eventOf(changes), { name: '', version: '' }, 'seed'))
+    assert.deepEqual(
+      Object.entries(json).slice(20),
+      ADDED_KEYS.map((key, index) => [key, expected[index]]),
+    )
+  })
+}

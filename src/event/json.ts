@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import { endpointText } from '../net/ip.ts'
-import { type BadActorEvent, NOT_FOUND } from './event.ts'
+import { type BadActorEvent, type EventCredentials, NOT_FOUND } from './event.ts'
 
 export type JsonProfile = 'seed' | 'tpot'
 
@@ -39,7 +39,27 @@ export function eventJson(event: BadActorEvent, application: Application, profil
     fault: event.fault ?? '',
     fingerprint: event.fingerprint ?? '',
     tool: event.tool ?? '',
+    ...proofAndCredentials(event),
   })
+}
+
+/** What showed where an event came from, and the credentials in it, as keys of its JSON: empty where there is none. */
+export function proofAndCredentials({
+  proofBy,
+  credentials,
+}: {
+  proofBy: string | null
+  credentials: EventCredentials | null
+}) {
+  return {
+    proof_by: proofBy ?? '',
+    auth_user: credentials?.user ?? '',
+    auth_realm: credentials?.realm ?? '',
+    auth_nonce: credentials?.nonce ?? '',
+    auth_response: credentials?.response ?? '',
+    auth_algorithm: credentials?.algorithm ?? '',
+    auth_password: credentials?.password ?? '',
+  }
 }
 
 // What JSON lets stand in a string as it is and a terminal or an editor obeys: DEL, C1 controls, line and paragraph

@@ -2,17 +2,21 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { IpAddress } from '../net/ip.ts'
+import { returnPath } from '../net/packet.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { parseMessage } from '../sip/parse.ts'
-import { answersFor, type Standpoint } from './answer.ts'
+import { type Reply, writeReply } from '../sip/write.ts'
+import { type Answers, type Challenge, contactAt, createAnswers } from './answer.ts'
+import { address, packetOf } from './fixture-pbx.ts'
+import { createPersona, PERSONA_NAMES, type Persona } from './persona.ts'
+import { readTokenTemplate } from './token.ts'
 
-const at: Standpoint = {
-  transport: 'UDP',
-  localIp: '203.0.113.5' as IpAddress,
-  localPort: 5060,
-  toTag: '0000000a11223344556677',
-}
+const PERSONAS = PERSONA_NAMES.map((name) => createPersona(name, '00'))
+const ASTERISK = createPersona('asterisk', '00')
+
+const CONTACT = '<sip:203.0.113.5:5060>'
+const SDP = 'v=0\r\n'
+const CHALLENGE: Challenge = { nonce: 'long nonce', shortNonce: 'nonce', opaque: 'opaque', stale: false }
 
 function request(method: string, lines: readonly string[] = [], uri = 'sip:100@203.0.113.5'): SipRequest {
   const head = ['Via: SIP/2.0/UDP a', 'From: <sip:1@a>', 'To: <sip:100@a>', 'Call-ID: x', `CSeq: 1 ${method}`]
@@ -22,96 +26,252 @@ function request(method: string, lines: readonly string[] = [], uri = 'sip:100@2
   return message
 }
 
-/** The full answer, its headers as lines. */
-function answered(asked: SipRequest, body = '', standpoint = at) {
-  const [full = assert.fail('there is an answer')] = answersFor(asked, body, standpoint)
-  return { status: full.status, headers: full.headers.map(([name, value]) => `${name}: ${value}`), body: full.body }
+/** The header lines of the first, which is the fullest. */
+function linesOf([full]: readonly Reply[]): string[] {
+  assert.ok(full !== undefined)
+  return full.headers.map(([name, value]) => `${name}: ${value}`)
 }
 
-const ALLOW =
-  'Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, REGISTER, SUBSCRIBE, NOTIFY, PUBLISH, INFO, REFER, MESSAGE, PRACK, UPDATE'
+const agentLine = ({ agent }: Persona) => agent.join(': ')
 
-for (const [method, status, headers, why] of [
-  [
-    'OPTIONS',
-    200,
-    [ALLOW, 'Accept: application/sdp', 'Supported: replaces, timer'],
-    'says what we can do (RFC 3261 §11.2)',
-  ],
-  ['REGISTER', 200, [], 'has no binding when none was asked for'],
-  ['SUBSCRIBE', 200, ['Contact: <sip:100@203.0.113.5:5060>', 'Expires: 3600'], 'has Expires (RFC 6665 §4.2.1.1)'],
-  ['PUBLISH', 200, [`SIP-ETag: ${at.toTag}`, 'Expires: 3600'], 'has SIP-ETag and Expires (RFC 3903 §11.3)'],
-  ['CANCEL', 200, [], 'is plain'],
-  ['BYE', 200, [], 'is plain'],
-  ['NOTIFY', 200, [], 'is plain'],
-  ['INFO', 200, [], 'is plain'],
-  ['REFER', 200, [], 'is plain'],
-  ['MESSAGE', 200, [], 'is plain'],
-  ['PRACK', 200, [], 'is plain'],
-  ['UPDATE', 200, [], 'is plain'],
-  ['FROBNICATE', 405, [ALLOW], 'says which methods there are (RFC 3261 §8.2.1)'],
-  ['invite', 405, [ALLOW], 'is that to an unknown method: case matters (RFC 3261 §7.1)'],
-  ['__proto__', 405, [ALLOW], 'is that to an unknown method, whatever JavaScript calls so'],
+test('a full answer to OPTIONS says what the product can do, as the product says it (RFC 3261 §11.2)', () => {
+  assert.deepEqual(linesOf(createAnswers(ASTERISK).options()), [
+    agentLine(ASTERISK),
+    `Allow: ${ASTERISK.allow}`,
+    `Accept: ${ASTERISK.accept}`,
+    `Supported: ${ASTERISK.supported}`,
+    'Accept-Encoding: text/plain',
+    'Accept-Language: en',
+  ])
+})
+
+test('a product that names no extensions and accepts nothing in particular has no such headers', () => {
+  const answers = createAnswers({ ...ASTERISK, supported: null, accept: null, optionsHeaders: [] })
+  assert.deepEqual(linesOf(answers.options()), [agentLine(ASTERISK), `Allow: ${ASTERISK.allow}`])
+  assert.deepEqual(linesOf(answers.session(request('INVITE'), CONTACT, SDP)).slice(1), [
+    agentLine(ASTERISK),
+    `Allow: ${ASTERISK.allow}`,
+  ])
+})
+
+test('an unknown method is answered with 405 and Allow, or with 501 and no Allow (RFC 3261 §8.2.1, §21.5.2)', () => {
+  const barest = (unknownMethodStatus: 405 | 501) =>
+    createAnswers({ ...ASTERISK, unknownMethodStatus })
+      .notAllowed()
+      .at(-1)
+  assert.deepEqual(barest(501), { status: 501, headers: [], body: null, isLean: true })
+  assert.deepEqual(barest(405), { status: 405, headers: [['Allow', ASTERISK.allow]], body: null, isLean: true })
+})
+
+test('a session has every Record-Route in order, our Contact, and its description (RFC 3261 §12.1.1)', () => {
+  const routes = ['Record-Route: <sip:p1;lr>, <sip:p2;lr>', 'Record-Route: <sip:p3;lr>']
+  const replies = createAnswers(ASTERISK).session(request('INVITE', routes), CONTACT, SDP)
+  assert.deepEqual(linesOf(replies), [
+    ...routes,
+    `Contact: ${CONTACT}`,
+    agentLine(ASTERISK),
+    `Allow: ${ASTERISK.allow}`,
+    `Supported: ${ASTERISK.supported}`,
+  ])
+  assert.deepEqual(linesOf(replies.slice(-1)), [...routes, `Contact: ${CONTACT}`], 'a dialog needs them')
+  for (const { status, body } of replies)
+    assert.deepEqual([status, body], [200, { type: 'application/sdp', text: SDP }])
+})
+
+for (const [name, answer] of [
+  ['a call that rings', (answers: Answers, asked: SipRequest) => answers.ringing(asked, CONTACT)],
+  ['a SUBSCRIBE', (answers: Answers, asked: SipRequest) => answers.subscribed(asked, CONTACT)],
 ] as const) {
-  test(`the answer to ${method} ${why}`, () => {
-    assert.deepEqual(answered(request(method)), { status, headers, body: null })
+  test(`the answer to ${name} makes a dialog, so it has the routes and our Contact (RFC 3261 §12.1.1)`, () => {
+    const asked = request('INVITE', ['Record-Route: <sip:p1;lr>'])
+    for (const reply of answer(createAnswers(ASTERISK), asked)) {
+      assert.deepEqual(linesOf([reply]).slice(0, 2), ['Record-Route: <sip:p1;lr>', `Contact: ${CONTACT}`])
+    }
   })
 }
 
-test('ACK has no answer (RFC 3261 §17.1.1.3)', () => {
-  assert.deepEqual(answersFor(request('ACK'), '', at), [])
-})
-
-test('when bytes are scarce an answer leaves out what it may, and is never longer', () => {
-  for (const method of ['OPTIONS', 'INVITE', 'REGISTER', 'SUBSCRIBE', 'PUBLISH', 'BYE', 'FROBNICATE']) {
-    const lengths = answersFor(request(method), '', at).map((answer) => JSON.stringify(answer).length)
-    assert.deepEqual(
-      lengths,
-      lengths.toSorted((one, other) => other - one),
-    )
+test('a call rings with the status of the product', () => {
+  for (const persona of PERSONAS) {
+    const statuses = createAnswers(persona)
+      .ringing(request('INVITE'), CONTACT)
+      .map(({ status }) => status)
+    assert.deepEqual(new Set(statuses), new Set([persona.ringing]))
   }
-  const headersOf = (method: string) => answersFor(request(method), '', at)[1]?.headers ?? assert.fail()
-  assert.deepEqual(headersOf('OPTIONS'), [])
-  assert.deepEqual(headersOf('INVITE'), [['Contact', '<sip:100@203.0.113.5:5060>']], 'a dialog needs its Contact')
-  assert.deepEqual(
-    headersOf('FROBNICATE').map(([name]) => name),
-    ['Allow'],
-    'a 405 needs its Allow',
-  )
 })
 
-test('an INVITE that cannot be answered with a session is answered busy, which is final too', () => {
-  const last = answersFor(request('INVITE'), '', at).at(-1)
-  assert.deepEqual(last, { status: 486, headers: [], body: null })
+test('a publication has its entity tag and its time (RFC 3903 §11.3)', () => {
+  const [, bare] = createAnswers(ASTERISK).published(request('PUBLISH', ['Expires: 60']), 'etag')
+  assert.deepEqual(bare?.headers, [
+    ['SIP-ETag', 'etag'],
+    ['Expires', '60'],
+  ])
 })
 
-test('an INVITE is answered with our Contact, every Record-Route in order, and a session', () => {
-  const routes = ['Record-Route: <sip:p1;lr>, <sip:p2;lr>', 'Record-Route: <sip:p3;lr>']
-  const { status, headers, body } = answered(request('INVITE', routes))
-  assert.equal(status, 200)
-  assert.deepEqual(headers, [...routes, 'Contact: <sip:100@203.0.113.5:5060>', ALLOW, 'Supported: replaces, timer'])
-  assert.equal(body?.type, 'application/sdp')
-})
+/** Every ladder of a persona, with texts as they are on the wire. */
+function ladders(persona: Persona): Record<string, readonly Reply[]> {
+  const answers = createAnswers(persona)
+  const asked = request('REGISTER', ['Contact: <sip:1@a>', 'Record-Route: <sip:p;lr>'])
+  const token = (template: string) => readTokenTemplate(template).write(Buffer.alloc(64, 7), 1_700_000_000)
+  const challenge = (stale: boolean): Challenge => ({
+    nonce: token(persona.nonce),
+    shortNonce: token(persona.shortNonce),
+    opaque: token(persona.opaque),
+    stale,
+  })
+  return {
+    plain: answers.plain(404),
+    'plain with needs and options': answers.plain(415, [['Accept', 'application/sdp']], [['Date', 'today']]),
+    options: answers.options(),
+    'challenge 401': answers.challenge(401, challenge(false)),
+    'challenge 407': answers.challenge(407, challenge(true)),
+    registered: answers.registered(asked),
+    subscribed: answers.subscribed(asked, CONTACT),
+    published: answers.published(asked, 'etag'),
+    'not allowed': answers.notAllowed(),
+    session: answers.session(asked, CONTACT, SDP),
+    ringing: answers.ringing(asked, CONTACT),
+  }
+}
 
-test('a SUBSCRIBE repeats every Record-Route too (RFC 3261 §12.1.1)', () => {
-  assert.equal(answered(request('SUBSCRIBE', ['Record-Route: <sip:p1;lr>'])).headers[0], 'Record-Route: <sip:p1;lr>')
-})
+for (const persona of PERSONAS) {
+  test(`when bytes are scarce an answer of ${persona.name} leaves out what it may, and gets shorter each time`, () => {
+    const asked = request('REGISTER')
+    const end = { sourceIp: '192.0.2.1', sourcePort: 5071, toTag: 'tag' }
+    for (const [name, replies] of Object.entries(ladders(persona))) {
+      const lengths = replies.map((reply) => writeReply(asked, reply, end, persona.style).length)
+      assert.ok(lengths.length >= 2, name)
+      for (const [index, length] of lengths.entries()) {
+        assert.ok(index === 0 || length < (lengths[index - 1] ?? 0), `${name}: ${lengths}`)
+      }
+      assert.equal(new Set(replies.map(({ status }) => status)).size, 1, `${name} stays what it is`)
+      const agents = replies.map(({ headers }) => headers.some(([header]) => header === persona.agent[0]))
+      assert.deepEqual(agents, [...agents.slice(1).fill(true), false], `${name}: who we are is left out last`)
+      const lean = replies.filter(({ isLean }) => isLean === true)
+      assert.ok(
+        lean.every(({ body }) => body === null),
+        `${name}: what has a body says how long it is`,
+      )
+    }
+  })
 
-for (const [uri, transport, localIp, contact, why] of [
-  ['sip:+4650072@a', 'UDP', '203.0.113.5', '<sip:+4650072@203.0.113.5:5060>', 'is the number called, at our address'],
-  ['sip:100@a', 'TCP', '203.0.113.5', '<sip:100@203.0.113.5:5060;transport=tcp>', 'names TCP'],
-  ['sip:100@a', 'TLS', '203.0.113.5', '<sip:100@203.0.113.5:5060;transport=tls>', 'names TLS'],
-  ['sip:100@a', 'UDP', '2001:db8::5', '<sip:100@[2001:db8::5]:5060>', 'has an IPv6 address in brackets'],
-  ['tel:+46-500', 'UDP', '203.0.113.5', '<sip:+46500@203.0.113.5:5060>', 'has the number of a tel: URI'],
-  ['sip:a', 'UDP', '203.0.113.5', '<sip:203.0.113.5:5060>', 'has no user when nobody was called'],
-  ['sip:*72#1@a', 'UDP', '203.0.113.5', '<sip:203.0.113.5:5060>', 'has no # in the user, which the grammar forbids'],
-  ['sip:"><x@a', 'UDP', '203.0.113.5', '<sip:203.0.113.5:5060>', 'has no user that could break out of it'],
-  [`sip:${'1'.repeat(65)}@a`, 'UDP', '203.0.113.5', '<sip:203.0.113.5:5060>', 'has no user of more than 64 characters'],
-  ['nobody:knows', 'UDP', '203.0.113.5', '<sip:203.0.113.5:5060>', 'has no user of an unknown scheme'],
+  test(`${persona.name} writes a challenge that a client can read, in full and when bytes are scarce`, () => {
+    const end = { sourceIp: '192.0.2.1', sourcePort: 5071, toTag: 'tag' }
+    for (const reply of ladders(persona)['challenge 401'] ?? []) {
+      const response = parseMessage(writeReply(request('REGISTER'), reply, end, persona.style))
+      assert.ok(response.kind === 'response')
+      const [first = ''] = response.head.split('\r\n').filter((line) => line.startsWith('WWW-Authenticate: '))
+      assert.ok(first.startsWith('WWW-Authenticate: Digest ') && first.includes(`realm="${persona.realm}"`), first)
+    }
+  })
+}
+
+const CHALLENGER: Persona = {
+  ...ASTERISK,
+  realm: 'pbx',
+  algorithms: ['MD5'],
+  challenge: { separator: ', ', order: ['realm', 'nonce', 'opaque', 'stale', 'qop'], qop: true, opaque: true },
+}
+const MODEST: Persona = { ...CHALLENGER, challenge: { ...CHALLENGER.challenge, qop: false, opaque: false } }
+const MODERN: Persona = { ...MODEST, algorithms: ['SHA-256', 'MD5'] }
+
+for (const [persona, status, stale, full, bare, why] of [
+  [
+    CHALLENGER,
+    401,
+    false,
+    ['Digest realm="pbx", nonce="long nonce", opaque="opaque", qop="auth"'],
+    'Digest realm="pbx",nonce="nonce"',
+    'is written as the product does, and has the short nonce alone when bytes are scarce (RFC 3261 §22.1)',
+  ],
+  [
+    CHALLENGER,
+    407,
+    true,
+    ['Digest realm="pbx", nonce="long nonce", opaque="opaque", stale=true, qop="auth"'],
+    'Digest realm="pbx",nonce="nonce",stale=true',
+    'says that only the nonce was wrong, the short one too (RFC 7616 §3.3)',
+  ],
+  [
+    MODEST,
+    407,
+    false,
+    ['Digest realm="pbx", nonce="long nonce"'],
+    'Digest realm="pbx",nonce="nonce"',
+    'has no qop and no opaque where the product has none',
+  ],
+  [
+    MODERN,
+    401,
+    true,
+    [
+      'Digest realm="pbx", nonce="long nonce", stale=true, algorithm=SHA-256',
+      'Digest realm="pbx", nonce="long nonce", stale=true',
+    ],
+    'Digest realm="pbx",nonce="nonce",stale=true',
+    'comes once for each algorithm in order, and for MD5 alone when bytes are scarce (RFC 8760 §2.3)',
+  ],
 ] as const) {
-  test(`our Contact for ${uri.slice(0, 20)} over ${transport} at ${localIp} ${why}`, () => {
-    const { headers } = answered(request('INVITE', [], uri), '', { ...at, transport, localIp: localIp as IpAddress })
-    assert.ok(headers.includes(`Contact: ${contact}`), headers.join('\n'))
+  test(`a challenge with ${status} ${why}`, () => {
+    const name = status === 401 ? 'WWW-Authenticate' : 'Proxy-Authenticate'
+    const replies = createAnswers(persona).challenge(status, { ...CHALLENGE, stale })
+    assert.deepEqual(replies, [
+      { status, headers: [...full.map((value) => [name, value]), persona.agent], body: null },
+      { status, headers: [[name, bare], persona.agent], body: null },
+      { status, headers: [[name, bare]], body: null, isLean: true },
+    ])
+  })
+}
+
+const WITH_USER = 'sip:{user}{host}{transport}'
+
+for (const [template, uri, transport, localIp, contact, why] of [
+  [WITH_USER, 'sip:+4650072@a', 'UDP', '203.0.113.5', '<sip:+4650072@203.0.113.5:5060>', 'is the number called'],
+  [WITH_USER, 'sip:100@a', 'TCP', '203.0.113.5', '<sip:100@203.0.113.5:5060;transport=tcp>', 'names TCP'],
+  [WITH_USER, 'sip:100@a', 'TLS', '203.0.113.5', '<sip:100@203.0.113.5:5060;transport=tls>', 'names TLS'],
+  [WITH_USER, 'sip:100@a', 'UDP', '2001:db8::5', '<sip:100@[2001:db8::5]:5060>', 'has an IPv6 address in brackets'],
+  [WITH_USER, 'tel:+46-500', 'UDP', '203.0.113.5', '<sip:+46500@203.0.113.5:5060>', 'has the number of a tel: URI'],
+  [WITH_USER, 'sip:a', 'UDP', '203.0.113.5', '<sip:203.0.113.5:5060>', 'has no user when nobody was called'],
+  [
+    WITH_USER,
+    'sip:*72#1@a',
+    'UDP',
+    '203.0.113.5',
+    '<sip:203.0.113.5:5060>',
+    'has no # in it, which the grammar forbids',
+  ],
+  [WITH_USER, 'sip:"><x@a', 'UDP', '203.0.113.5', '<sip:203.0.113.5:5060>', 'has no user that could break out of it'],
+  [WITH_USER, 'sip:1%0d%0aTo:@a', 'UDP', '203.0.113.5', '<sip:203.0.113.5:5060>', 'has no escaped line break'],
+  [
+    WITH_USER,
+    'sip:{token}@a',
+    'UDP',
+    '203.0.113.5',
+    '<sip:203.0.113.5:5060>',
+    'has no user that is a part of a template',
+  ],
+  [WITH_USER, `sip:${'1'.repeat(65)}@a`, 'UDP', '203.0.113.5', '<sip:203.0.113.5:5060>', 'has no very long user'],
+  [WITH_USER, 'nobody:knows', 'UDP', '203.0.113.5', '<sip:203.0.113.5:5060>', 'has no user of an unknown scheme'],
+  [
+    'sip:{host}{transport}',
+    'sip:100@a',
+    'TCP',
+    '203.0.113.5',
+    '<sip:203.0.113.5:5060;transport=tcp>',
+    'may name nobody',
+  ],
+  [
+    'sip:{host};line=sr-{token}',
+    'sip:1@a',
+    'UDP',
+    '203.0.113.5',
+    '<sip:203.0.113.5:5060;line=sr-proof>',
+    'may hold a proof',
+  ],
+  ['sip:{x}@{host}', 'sip:100@a', 'UDP', '203.0.113.5', '<sip:{x}@203.0.113.5:5060>', 'keeps what is no part'],
+] as const) {
+  test(`a Contact ${template} for ${uri.slice(0, 20)} over ${transport} at ${localIp} ${why}`, () => {
+    const path = returnPath(packetOf('', { transport, destinationIp: address(localIp) }))
+    assert.equal(contactAt(template, request('INVITE', [], uri), path, 'proof'), contact)
   })
 }
 
@@ -136,13 +296,28 @@ for (const [lines, bindings, why] of [
     ['<sip:1@a>;expires=3600', '<tel:+1>;expires=3600', '<sips:2@a>;expires=3600'],
     'stands beside the others, in order',
   ],
+  [
+    ['Contact: sip:1@a;x', 'Contact: <sip:2@a;x>'],
+    ['<sip:1@a>;expires=3600', '<sip:2@a;x>;expires=3600'],
+    'has the parameters that stand inside its brackets (RFC 4475 §3.3.12, §3.3.13)',
+  ],
+  [
+    ['Contact: <sip:1@a?Route=%3Csip:b%3E>', 'Contact: sip:2@a?Route=%3Csip:b%3E'],
+    ['<sip:1@a?Route=%3Csip:b%3E>;expires=3600', '<sip:2@a?Route=%3Csip:b%3E>;expires=3600'],
+    'keeps escaped headers, and gets the brackets that it lacks (RFC 4475 §3.3.14, §3.1.2.13)',
+  ],
+  [
+    ['Contact: sip:%00@a', 'Contact: sip:%00%00@a'],
+    ['<sip:%00@a>;expires=3600', '<sip:%00%00@a>;expires=3600'],
+    'keeps escaped NULs (RFC 4475 §3.1.1.4)',
+  ],
   [['Contact: None'], [], 'is none when svmap says None'],
   [['Contact: <http://a>, <sip:1@a'], [], 'is none when it is no URI of a phone'],
 ] as const) {
   test(`the binding of ${lines.join(' and ')} ${why}`, () => {
     assert.deepEqual(
-      answered(request('REGISTER', lines)).headers,
-      bindings.map((binding) => `Contact: ${binding}`),
+      createAnswers(ASTERISK).registered(request('REGISTER', lines)).at(-1)?.headers,
+      bindings.map((binding) => ['Contact', binding]),
     )
   })
 }
@@ -154,29 +329,7 @@ for (const [lines, seconds] of [
   [['Expires: 0'], 0],
 ] as const) {
   test(`a SUBSCRIBE with ${lines} is granted ${seconds} s`, () => {
-    assert.ok(answered(request('SUBSCRIBE', lines)).headers.includes(`Expires: ${seconds}`))
-  })
-}
-
-const OFFER = 'v=0\r\nt=0 0\r\nm=audio 30000 RTP/AVP 8 0\r\n'
-const OURS = 'm=audio 10020 RTP/AVP 0' // the To-tag begins with 0x0a: port 10000 + 2 × 10
-
-for (const [lines, body, stream, why] of [
-  [['Content-Type: application/sdp'], OFFER, 'm=audio 10020 RTP/AVP 8', 'answers the offer'],
-  [
-    ['c: APPLICATION/SDP;charset=utf-8'],
-    OFFER,
-    'm=audio 10020 RTP/AVP 8',
-    'answers an offer with parameters to its type',
-  ],
-  [[], '', OURS, 'is our offer when there was none (RFC 3261 §13.3.1.4)'],
-  [['Content-Type: application/sdp'], 'no sdp', OURS, 'is our offer when the body is no offer'],
-  [['Content-Type: text/plain'], OFFER, OURS, 'is our offer when the body is something else'],
-  [['Content-Type: application/sdpx'], OFFER, OURS, 'is our offer when the type only begins like SDP'],
-] as const) {
-  test(`the session of an INVITE with “${lines.join('') || 'no body'}” ${why}`, () => {
-    const { body: session } = answered(request('INVITE', lines), body)
-    assert.ok(session !== null)
-    assert.ok(session.text.split('\r\n').includes(stream), session.text)
+    const asked = request('SUBSCRIBE', lines)
+    assert.ok(linesOf(createAnswers(ASTERISK).subscribed(asked, CONTACT)).includes(`Expires: ${seconds}`))
   })
 }

@@ -1,102 +1,138 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { endpointText, type IpAddress } from '../net/ip.ts'
-import type { Transport } from '../net/packet.ts'
+import { endpointText } from '../net/ip.ts'
+import type { ReturnPath } from '../net/packet.ts'
+import { challengeValue, type DigestAlgorithm } from '../sip/digest.ts'
 import { listElements } from '../sip/list.ts'
 import { headerValue, headerValues, type SipRequest } from '../sip/message.ts'
-import { answerTo } from '../sip/sdp.ts'
 import { addressParameter, addressUri, parseUri } from '../sip/uri.ts'
 import type { Reply } from '../sip/write.ts'
+import type { Persona } from './persona.ts'
 
-/** Where we stand in the conversation, as the other side sees it. */
-export interface Standpoint {
-  readonly transport: Transport
-  readonly localIp: IpAddress
-  readonly localPort: number
-  readonly toTag: string
+/*
+ * What a persona writes in answer to what. Every answer is a ladder, longest first: an unproven source gets the first
+ * that it may be sent, so optional headers go first and what makes the answer one stays.
+ */
+
+export type Headers = readonly (readonly [name: string, value: string])[]
+
+/** What a challenge holds that differs from one to the next. */
+export interface Challenge {
+  readonly nonce: string
+  readonly shortNonce: string
+  readonly opaque: string
+  readonly stale: boolean
 }
 
-const ALLOWED = [
-  'INVITE',
-  'ACK',
-  'CANCEL',
-  'OPTIONS',
-  'BYE',
-  'REGISTER',
-  'SUBSCRIBE',
-  'NOTIFY',
-  'PUBLISH',
-  'INFO',
-  'REFER',
-  'MESSAGE',
-  'PRACK',
-  'UPDATE',
-]
-const ALLOW = ['Allow', ALLOWED.join(', ')] as const
 const MAX_EXPIRES_S = 3600 // what RFC 3261 §10.2.1.1 takes for a registration that names none
+const SHORT_CHALLENGE = { separator: ',', order: ['realm', 'nonce', 'stale'] } as const
 
-/**
- * What to answer to a request: the reply in full, then shorter ones for when bytes are scarce. None for ACK, which is
- * never answered (RFC 3261 §17.1.1.3).
- */
-export function answersFor(request: SipRequest, body: string, at: Standpoint): readonly Reply[] {
-  switch (request.method) {
-    case 'ACK':
-      return []
-    case 'OPTIONS':
-      return [ok([ALLOW, ['Accept', 'application/sdp'], ['Supported', 'replaces, timer']]), ok([])] // §11.2
-    case 'REGISTER':
-      return [ok(bindings(request))]
-    case 'INVITE': {
-      const dialog = [...recordRoutes(request), contact(request, at)]
-      const sdp = { type: 'application/sdp', text: sessionDescription(request, body, at) }
-      const busy = { status: 486, headers: [], body: null } // a final response too, and shorter than any request
-      return [ok([...dialog, ALLOW, ['Supported', 'replaces, timer']], sdp), ok(dialog, sdp), busy]
-    }
-    case 'SUBSCRIBE': // RFC 6665 §4.2.1.1: a 200 has Expires
-      return [ok([...recordRoutes(request), contact(request, at), ['Expires', String(expiresS(request))]])]
-    case 'PUBLISH': // RFC 3903 §11.3: a 200 has SIP-ETag and Expires
+export interface Answers {
+  /** A status with what has to be in it, and headers that are left out where bytes are scarce. */
+  plain(status: number, needed?: Headers, optional?: Headers, body?: Reply['body']): readonly Reply[]
+  /** RFC 3261 §11.2. */
+  options(): readonly Reply[]
+  /** 401 with WWW-Authenticate, or 407 with Proxy-Authenticate (RFC 3261 §22). */
+  challenge(status: 401 | 407, challenge: Challenge): readonly Reply[]
+  /** RFC 3261 §10.3 step 8: the bindings as they are now, each with the time it has left. */
+  registered(request: SipRequest): readonly Reply[]
+  subscribed(request: SipRequest, contact: string): readonly Reply[]
+  /** RFC 3903 §11.3: a 200 has SIP-ETag and Expires. */
+  published(request: SipRequest, entityTag: string): readonly Reply[]
+  /** RFC 3261 §8.2.1. */
+  notAllowed(): readonly Reply[]
+  /** A 2xx to INVITE, which makes or refreshes a dialog (RFC 3261 §12.1.1, §13.3.1.4). */
+  session(request: SipRequest, contact: string, sdp: string): readonly Reply[]
+  /** 180 or 183. */
+  ringing(request: SipRequest, contact: string): readonly Reply[]
+}
+
+export function createAnswers(persona: Persona): Answers {
+  const { agent, algorithms, challenge: challengeStyle, realm } = persona
+  const allow = ['Allow', persona.allow] as const
+  const supported: Headers = persona.supported === null ? [] : [['Supported', persona.supported]]
+  const accept: Headers = persona.accept === null ? [] : [['Accept', persona.accept]]
+
+  function plain(status: number, needed: Headers = [], optional: Headers = [], body: Reply['body'] = null) {
+    const replies: Reply[] = [
+      { status, headers: [...needed, agent], body },
+      { status, headers: needed, body, isLean: body === null },
+    ]
+    return optional.length === 0 ? replies : [{ status, headers: [...needed, agent, ...optional], body }, ...replies]
+  }
+
+  function challengeText(algorithm: DigestAlgorithm, { nonce, opaque, stale }: Challenge): string {
+    return challengeValue({
+      realm,
+      nonce,
+      algorithm,
+      qop: challengeStyle.qop,
+      opaque: challengeStyle.opaque ? opaque : null,
+      stale,
+      style: challengeStyle,
+    })
+  }
+
+  return {
+    plain,
+    options: () => plain(200, [], [allow, ...accept, ...supported, ...persona.optionsHeaders]),
+    challenge(status, challenge) {
+      const name = status === 401 ? 'WWW-Authenticate' : 'Proxy-Authenticate'
+      const full = algorithms.map((algorithm) => [name, challengeText(algorithm, challenge)] as const)
+      const { shortNonce: nonce, stale } = challenge
+      const short = { realm, nonce, algorithm: 'MD5', qop: false, opaque: null, stale, style: SHORT_CHALLENGE } as const
+      const bare: Headers = [[name, challengeValue(short)]]
       return [
-        ok([
-          ['SIP-ETag', at.toTag],
-          ['Expires', String(expiresS(request))],
-        ]),
+        { status, headers: [...full, agent], body: null },
+        { status, headers: [...bare, agent], body: null },
+        { status, headers: bare, body: null, isLean: true },
       ]
-    default:
-      return ALLOWED.includes(request.method)
-        ? [ok([])]
-        : [
-            { status: 405, headers: [ALLOW], body: null }, // §8.2.1
-            { status: 405, headers: [['Allow', 'INVITE, ACK, CANCEL, OPTIONS, BYE, REGISTER']], body: null },
-          ]
+    },
+    registered: (request) => plain(200, bindings(request), persona.registerHeaders),
+    // RFC 6665 §4.2.1.1: a 200 has Expires. The NOTIFY that should follow is a request of ours: a honeypot sends none.
+    subscribed: (request, contact) =>
+      plain(200, [...recordRoutes(request), ['Contact', contact], ['Expires', String(expiresS(request))]]),
+    published: (request, entityTag) =>
+      plain(200, [
+        ['SIP-ETag', entityTag],
+        ['Expires', String(expiresS(request))],
+      ]),
+    notAllowed: () => plain(persona.unknownMethodStatus, persona.unknownMethodStatus === 405 ? [allow] : []),
+    session(request, contact, sdp) {
+      const needed: Headers = [...recordRoutes(request), ['Contact', contact]]
+      return plain(200, needed, [allow, ...supported], { type: 'application/sdp', text: sdp })
+    },
+    ringing: (request, contact) => plain(persona.ringing, [...recordRoutes(request), ['Contact', contact]], [allow]),
   }
 }
 
-function ok(headers: Reply['headers'], body: Reply['body'] = null): Reply {
-  return { status: 200, headers, body }
+/** The Contact of our end: the persona's template, filled in. The user is the one called, if he can stand in a URI. */
+export function contactAt(template: string, request: SipRequest, path: ReturnPath, token: string): string {
+  const user = parseUri(request.requestUri)?.user ?? ''
+  const parts: Readonly<Record<string, string>> = {
+    user: /^[A-Za-z0-9+*_.-]{1,64}$/.test(user) ? `${user}@` : '',
+    host: endpointText(path.destinationIp, path.destinationPort),
+    transport: path.transport === 'UDP' ? '' : `;transport=${path.transport.toLowerCase()}`,
+    token,
+  }
+  // RFC 3261 §12.1.1: who was called by a SIPS URI has one too.
+  const scheme = /^sips:/i.test(request.requestUri) ? template.replace(/^sip:/, 'sips:') : template
+  return `<${scheme.replace(/\{(\w+)\}/g, (part, name: string) => parts[name] ?? part)}>`
 }
 
 /** RFC 3261 §12.1.1: a response that makes a dialog repeats every Record-Route. */
-function recordRoutes(request: SipRequest): (readonly [string, string])[] {
+function recordRoutes(request: SipRequest): Headers {
   return headerValues(request, 'record-route').map((value) => ['Record-Route', value] as const)
 }
 
-/** Our own address for the dialog. The user is the one called, if it can stand in a URI as it is. */
-function contact(request: SipRequest, { transport, localIp, localPort }: Standpoint): readonly [string, string] {
-  const user = parseUri(request.requestUri)?.user ?? ''
-  const userAt = /^[A-Za-z0-9+*_.-]{1,64}$/.test(user) ? `${user}@` : ''
-  const parameter = transport === 'UDP' ? '' : `;transport=${transport.toLowerCase()}`
-  return ['Contact', `<sip:${userAt}${endpointText(localIp, localPort)}${parameter}>`]
-}
-
-/** RFC 3261 §10.3 step 8: the bindings as they are now, each with the time it has left. */
-function bindings(request: SipRequest): (readonly [string, string])[] {
+function bindings(request: SipRequest): Headers {
   const headers: (readonly [string, string])[] = []
+  const usualS = expiresS(request) // once: it goes through all headers
   for (const element of headerValues(request, 'contact').flatMap(listElements)) {
     const uri = addressUri(element)
     if (uri === null || parseUri(uri) === null) continue // `*`, and what scanners write there
     const own = addressParameter(element, 'expires')
-    const seconds = own === null ? expiresS(request) : secondsOf(own)
+    const seconds = own === null ? usualS : secondsOf(own)
     if (seconds > 0) headers.push(['Contact', `<${uri.replace(/[<>]/g, '')}>;expires=${seconds}`])
   }
   return headers
@@ -110,13 +146,4 @@ function expiresS(request: SipRequest): number {
 /** RFC 3261 §20.10 and §20.19: a malformed value counts as 3600. */
 function secondsOf(value: string): number {
   return /^\d{1,10}$/.test(value) ? Math.min(Number(value), MAX_EXPIRES_S) : MAX_EXPIRES_S
-}
-
-/** The answer to the offer; our own offer when there was none, which RFC 3261 §13.3.1.4 then wants in the 200. */
-function sessionDescription(request: SipRequest, body: string, { localIp, toTag }: Standpoint): string {
-  const number = Number.parseInt(toTag.slice(0, 8), 16)
-  const session = { address: localIp, audioPort: 10_000 + (number % 5_000) * 2, sessionId: number }
-  const isSdp = /^application\/sdp\b/i.test(headerValue(request, 'content-type') ?? '')
-  const offered = isSdp ? answerTo(body, session) : null
-  return offered ?? answerTo('m=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n', session) ?? ''
 }

@@ -17,25 +17,34 @@ const EXCESS_BYTES_PER_S = 20
 const REPLIES = 100
 const REPLIES_PER_S = 50
 const QUIET_MS = 10_000
-const SLOTS = 16_384 // a power of two; 16,384 sources active at once are far beyond what one node answers
+const SLOTS = 65_536 // a power of two, 2 MB; from about 20,000 active sources on some find no place
 const PLACES = 8
 
 // RFC 3261 requests of scanners have about 350 bytes; a reply may have half as much again, or as the request at hand.
 const TYPICAL_REQUEST_BYTES = 350
 const MOST_TIMES_REQUEST = 1.5
 
-export type Verdict = 'send' | 'too-many-replies' | 'too-many-bytes' | 'table-full'
+// For all sources together, since a forger has any number of addresses: what a node sends to nobody in particular stays
+// within 2 Mbit/s beyond what comes in, and within what a small machine can answer.
+const EXCESS_BYTES_OF_ALL = 1024 * 1024
+const EXCESS_BYTES_OF_ALL_PER_S = 256 * 1024
+const REPLIES_OF_ALL = 100_000
+const REPLIES_OF_ALL_PER_S = 100_000
+
+export type Verdict = 'send' | 'too-many-replies' | 'too-many-bytes' | 'table-full' | 'too-much-in-all'
 
 export interface ReplyBudget {
   /**
-   * Whether a reply of `replyBytes` to a request of `requestBytes` may go out; charged when it may. It may not spend the
-   * last `keptBytes` of what the source has left.
+   * Whether a reply of `replyBytes` to a request of `requestBytes` might go out now. It may not spend the last
+   * `keptBytes` of what the source has left.
    */
-  charge(source: IpAddress, requestBytes: number, replyBytes: number, keptBytes?: number): Verdict
+  verdict(source: IpAddress, requestBytes: number, replyBytes: number, keptBytes?: number): Verdict
+  /** The same, and charged when it may. */
+  charge(source: IpAddress, requestBytes: number, replyBytes: number): Verdict
 }
 
-/** `steadyMs` is a clock that never goes back. */
-export function createReplyBudget(steadyMs: () => number): ReplyBudget {
+/** `steadyMs` is a clock that never goes back; `hashKey` any number that nobody knows. */
+export function createReplyBudget(steadyMs: () => number, hashKey: number): ReplyBudget {
   const keys: (string | null)[] = new Array(SLOTS).fill(null)
   const excess = new Float64Array(SLOTS)
   const replies = new Float64Array(SLOTS)
@@ -43,7 +52,7 @@ export function createReplyBudget(steadyMs: () => number): ReplyBudget {
 
   /** The slot of this source, its buckets filled up to now; -1 when there is none to have. */
   function slotOf(source: string, nowMs: number): number {
-    const first = hash(source)
+    const first = hash(source, hashKey)
     let free = -1
     for (let place = 0; place < PLACES; place++) {
       const slot = (first + place) & (SLOTS - 1)
@@ -60,29 +69,57 @@ export function createReplyBudget(steadyMs: () => number): ReplyBudget {
     return free
   }
 
+  const all = { excess: EXCESS_BYTES_OF_ALL, replies: REPLIES_OF_ALL, filledAtMs: steadyMs() }
+
+  function fillAll(nowMs: number): void {
+    const elapsedS = (nowMs - all.filledAtMs) / 1000
+    all.excess = Math.min(EXCESS_BYTES_OF_ALL, all.excess + elapsedS * EXCESS_BYTES_OF_ALL_PER_S)
+    all.replies = Math.min(REPLIES_OF_ALL, all.replies + elapsedS * REPLIES_OF_ALL_PER_S)
+    all.filledAtMs = nowMs
+  }
+
+  function fill(slot: number, nowMs: number): void {
+    const elapsedS = (nowMs - (filledAtMs[slot] ?? nowMs)) / 1000
+    excess[slot] = Math.min(EXCESS_BYTES, (excess[slot] ?? 0) + elapsedS * EXCESS_BYTES_PER_S)
+    replies[slot] = Math.min(REPLIES, (replies[slot] ?? 0) + elapsedS * REPLIES_PER_S)
+    filledAtMs[slot] = nowMs
+  }
+
+  function decide(
+    source: IpAddress,
+    requestBytes: number,
+    replyBytes: number,
+    keptBytes: number,
+    spends: boolean,
+  ): Verdict {
+    if (replyBytes > Math.max(requestBytes, TYPICAL_REQUEST_BYTES) * MOST_TIMES_REQUEST) return 'too-many-bytes'
+    const nowMs = steadyMs()
+    const slot = slotOf(networkOf(source), nowMs)
+    if (slot === -1) return 'table-full'
+    fill(slot, nowMs)
+    fillAll(nowMs)
+    const cost = Math.max(0, replyBytes - requestBytes)
+    if ((replies[slot] ?? 0) < 1) return 'too-many-replies'
+    if (cost > 0 && cost > (excess[slot] ?? 0) - keptBytes) return 'too-many-bytes'
+    if (all.replies < 1 || cost > all.excess) return 'too-much-in-all'
+    if (!spends) return 'send'
+    excess[slot] = (excess[slot] ?? 0) - cost
+    replies[slot] = (replies[slot] ?? 0) - 1
+    all.excess -= cost
+    all.replies--
+    return 'send'
+  }
+
   return {
-    charge(source, requestBytes, replyBytes, keptBytes = 0) {
-      if (replyBytes > Math.max(requestBytes, TYPICAL_REQUEST_BYTES) * MOST_TIMES_REQUEST) return 'too-many-bytes'
-      const nowMs = steadyMs()
-      const slot = slotOf(networkOf(source), nowMs)
-      if (slot === -1) return 'table-full'
-      const elapsedS = (nowMs - (filledAtMs[slot] ?? nowMs)) / 1000
-      const bytesLeft = Math.min(EXCESS_BYTES, (excess[slot] ?? 0) + elapsedS * EXCESS_BYTES_PER_S)
-      const repliesLeft = Math.min(REPLIES, (replies[slot] ?? 0) + elapsedS * REPLIES_PER_S)
-      filledAtMs[slot] = nowMs
-      const cost = Math.max(0, replyBytes - requestBytes)
-      const verdict =
-        repliesLeft < 1 ? 'too-many-replies' : cost > 0 && cost > bytesLeft - keptBytes ? 'too-many-bytes' : 'send'
-      excess[slot] = verdict === 'send' ? bytesLeft - cost : bytesLeft
-      replies[slot] = verdict === 'send' ? repliesLeft - 1 : repliesLeft
-      return verdict
-    },
+    verdict: (source, requestBytes, replyBytes, keptBytes = 0) =>
+      decide(source, requestBytes, replyBytes, keptBytes, false),
+    charge: (source, requestBytes, replyBytes) => decide(source, requestBytes, replyBytes, 0, true),
   }
 }
 
-/** FNV-1a. */
-function hash(text: string): number {
-  let value = 0x811c9dc5
+/** FNV-1a from a start of our own: nobody shall choose addresses that take another one's places. */
+function hash(text: string, key: number): number {
+  let value = key | 0
   for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193)
   return value >>> 0
 }

@@ -3,36 +3,27 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { BadActorEvent } from '../event/event.ts'
+import type { BadActorEvent, EventCredentials } from '../event/event.ts'
 import { bytesOfText } from '../event/text.ts'
-import type { IpAddress } from '../net/ip.ts'
 import type { Packet } from '../net/packet.ts'
 import { parseMessage } from '../sip/parse.ts'
-import { createObserver } from './observe.ts'
+import { createTestPbx, packetOf } from './fixture-pbx.ts'
+import { createObserver, type ObserverOptions } from './observe.ts'
 
-const observe = createObserver({
-  nodeId: 'node-1',
-  collectedMethod: 'passive',
-  newEventUuid: () => 'event-1',
-  timestamp: () => '2025-06-01 12:00:00.000000001',
-})
-
-function observed(text: string, packet: Partial<Packet> = {}): BadActorEvent {
-  const bytes = Buffer.from(text, 'latin1')
-  const parsed = parseMessage(bytes)
+function observed(text: string, from: Partial<Packet> = {}, options: Partial<ObserverOptions> = {}): BadActorEvent {
+  const observe = createObserver({
+    nodeId: 'node-1',
+    collectedMethod: 'passive',
+    newEventUuid: () => 'event-1',
+    timestamp: () => '2025-06-01 12:00:00.000000001',
+    shownBy: () => null,
+    captureCredentials: () => null,
+    ...options,
+  })
+  const packet = packetOf(text, from)
+  const parsed = parseMessage(packet.bytes)
   assert.ok(parsed.kind !== 'keep-alive')
-  const whole: Packet = {
-    transport: 'UDP',
-    sourceIp: '192.0.2.1' as IpAddress,
-    sourcePort: 5071,
-    destinationIp: '203.0.113.5' as IpAddress,
-    destinationPort: 5060,
-    bytes,
-    complete: true,
-    done: () => {},
-    reply: () => assert.fail('who observes does not answer'),
-  }
-  return observe({ ...whole, ...packet }, parsed)
+  return observe(packet, parsed)
 }
 
 function request({ uri = 'sip:203.0.113.5', to = '<sip:203.0.113.5>', more = '' }): string {
@@ -58,6 +49,8 @@ test('an event says who sent what to whom, when, and to which node', () => {
     sipMessage: text,
     createdByNodeId: 'node-1',
     proof: 'none',
+    proofBy: null,
+    credentials: null,
     fault: null,
     fingerprint: 's1.vfticu.-.n.b.-.a1.sn.-', // docs/fingerprints.md reads it part by part
     tool: 'pplsip', // its User-Agent says so
@@ -129,15 +122,91 @@ test('a message that a stream cut off says so, unless it has a fault of its own'
   assert.match(faulty.fault ?? '', /^bad-cseq at byte \d+: /)
 })
 
-for (const [transport, proof, why] of [
-  ['UDP', 'none', 'can be forged'],
-  ['TCP', 'handshake', 'took an answer from its address'],
-  ['TLS', 'handshake', 'took an answer from its address'],
+for (const [transport, shown, proof, proofBy, why] of [
+  ['UDP', null, 'none', null, 'can be forged'],
+  ['UDP', 'to-tag', 'echo', 'to-tag', 'has the tag that only our answer held'],
+  ['UDP', 'nonce', 'echo', 'nonce', 'has the nonce that only our challenge held'],
+  ['UDP', 'contact', 'echo', 'contact', 'goes to what only our Contact held'],
+  ['TCP', null, 'handshake', 'tcp', 'took an answer from its address'],
+  ['TLS', null, 'handshake', 'tls', 'took an answer from its address'],
+  ['TCP', 'to-tag', 'handshake', 'tcp', 'proves no more by an echo'],
+  ['TLS', 'nonce', 'handshake', 'tls', 'proves no more by an echo'],
 ] as const) {
-  test(`a ${transport} packet has the proof ${proof}: it ${why}`, () => {
-    assert.equal(observed(request({}), { transport }).proof, proof)
+  test(`a ${transport} packet that shows ${shown ?? 'nothing'} has the proof ${proof}: it ${why}`, () => {
+    const event = observed(request({}), { transport }, { shownBy: () => shown })
+    assert.deepEqual([event.proof, event.proofBy], [proof, proofBy])
   })
 }
+
+const CREDENTIALS: EventCredentials = {
+  user: '100',
+  realm: 'pbx',
+  nonce: 'n',
+  response: 'r',
+  algorithm: 'MD5',
+  password: '1234',
+}
+
+test('the credentials of a request are in its event, and their nonce may prove its source', () => {
+  const asked: (string | null)[] = []
+  const shownBy = (_: Packet, __: unknown, nonce: string | null) => {
+    asked.push(nonce)
+    return null
+  }
+  assert.equal(observed(request({}), {}, { shownBy, captureCredentials: () => CREDENTIALS }).credentials, CREDENTIALS)
+  assert.equal(observed(request({}), {}, { shownBy }).credentials, null)
+  assert.deepEqual(asked, ['n', null])
+})
+
+test('the password is looked for with the body as it came, as far as Content-Length says', () => {
+  const bodies: Buffer[] = []
+  const captureCredentials: ObserverOptions['captureCredentials'] = (_, body) => {
+    bodies.push(body)
+    return null
+  }
+  observed(`${request({ more: 'Content-Length: 3\r\n' })}\xff\r\nmore`, {}, { captureCredentials })
+  assert.deepEqual(bodies, [Buffer.from([0xff, 0x0d, 0x0a])])
+})
+
+for (const [text, why] of [
+  [request({}).replace(/^.*/, 'SIP/2.0 200 OK'), 'a response'],
+  ['GET / HTTP/1.1\r\n\r\n', 'what is not SIP'],
+] as const) {
+  test(`${why} has no credentials and proves nothing`, () => {
+    const shownBy = () => assert.fail('nothing is asked of it')
+    const captureCredentials = () => assert.fail('nothing is read in it')
+    const event = observed(text, {}, { shownBy, captureCredentials })
+    assert.deepEqual([event.proof, event.proofBy, event.credentials], ['none', null, null])
+  })
+}
+
+test('a malformed request may prove its source and have credentials all the same', () => {
+  const text = request({}).replace('CSeq: 1', 'CSeq: x')
+  const event = observed(text, {}, { shownBy: () => 'nonce', captureCredentials: () => CREDENTIALS })
+  assert.match(event.fault ?? '', /^bad-cseq /)
+  assert.deepEqual([event.proof, event.credentials], ['echo', CREDENTIALS])
+})
+
+test('who acknowledges a call with our tag is proven; with another Call-ID or from another port it proves nothing', () => {
+  const pbx = createTestPbx()
+  const invite = request({ uri: 'sip:00441632960083@203.0.113.5', more: `X: ${'x'.repeat(400)}\r\n` })
+  const { event, replies } = pbx.receive(invite)
+  const to = /^To: (.*)\r$/m.exec(replies[0] ?? '')?.[1] ?? assert.fail(replies[0])
+  const ack = request({ uri: 'sip:203.0.113.5:5060', to }).replaceAll('INVITE', 'ACK')
+  const acknowledged = pbx.receive(ack).event
+  const elsewhere = pbx.receive(ack.replace('Call-ID: x', 'Call-ID: y')).event
+  const forged = pbx.receive(ack, { sourcePort: 5072 }).event
+  assert.deepEqual(
+    [event, acknowledged, elsewhere, forged].map((seen) => [seen?.proof, seen?.proofBy]),
+    [
+      ['none', null],
+      ['echo', 'to-tag'],
+      ['none', null],
+      ['none', null],
+    ],
+  )
+  pbx.stop()
+})
 
 test('any message comes back whole from its event', () => {
   fc.assert(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import type { BadActorEvent, CollectedMethod, Proof } from '../event/event.ts'
+import type { BadActorEvent, CollectedMethod, EventCredentials, ProofBy } from '../event/event.ts'
 import { textOfBytes, textOfLatin1 } from '../event/text.ts'
 import type { Packet } from '../net/packet.ts'
 import { fingerprintOf } from '../sip/fingerprint.ts'
@@ -9,19 +9,28 @@ import { addressUri, calledNumber } from '../sip/uri.ts'
 
 const FINGERPRINTED_BODY_BYTES = 512 // what SDP says of its program is in its first lines
 
+const NO_BODY = Buffer.alloc(0)
+
 export interface ObserverOptions {
   readonly nodeId: string
   readonly collectedMethod: CollectedMethod
   readonly newEventUuid: () => string
   /** The time now, as rows have it. */
   readonly timestamp: () => string
+  /** What in a request only a reply of ours can have told its sender. */
+  readonly shownBy: (packet: Packet, request: SipRequest, nonce: string | null) => ProofBy | null
+  readonly captureCredentials: (request: SipRequest, body: Buffer) => EventCredentials | null
 }
 
 /** Makes the function that turns a packet and what was read of it into an event; every packet is evidence. */
-export function createObserver({ nodeId, collectedMethod, newEventUuid, timestamp }: ObserverOptions) {
+export function createObserver(options: ObserverOptions) {
+  const { nodeId, collectedMethod, newEventUuid, timestamp, shownBy, captureCredentials } = options
   return (packet: Packet, parsed: Exclude<ParsedPacket, KeepAlive>): BadActorEvent => {
     const message = parsed.kind === 'fault' ? parsed.message : parsed
     const request = message?.kind === 'request' ? message : null
+    const body = request === null ? NO_BODY : packet.bytes.subarray(request.bodyStart, request.bodyEnd)
+    const credentials = request === null ? null : captureCredentials(request, body)
+    const echoed = request === null ? null : shownBy(packet, request, credentials?.nonce ?? null)
     const agent = message === null ? null : headerValue(message, 'user-agent')
     return {
       origin: 'observed',
@@ -38,7 +47,8 @@ export function createObserver({ nodeId, collectedMethod, newEventUuid, timestam
       userAgent: agent === null || agent === '' ? null : textOfLatin1(agent),
       sipMessage: textOfBytes(packet.bytes),
       createdByNodeId: nodeId,
-      proof: proofOf(packet),
+      ...proof(packet, echoed),
+      credentials,
       fault: faultText(packet, parsed),
       ...fingerprint(packet, message),
     }
@@ -62,9 +72,10 @@ function dialled(request: SipRequest | null): Pick<BadActorEvent, 'calledNumber'
   }
 }
 
-/** A finished TCP or TLS handshake took an answer from the source address; a datagram proves nothing. */
-function proofOf(packet: Packet): Proof {
-  return packet.transport === 'UDP' ? 'none' : 'handshake'
+/** A finished TCP or TLS handshake took an answer from the source address; a datagram by itself proves nothing. */
+function proof({ transport }: Packet, echoed: ProofBy | null): Pick<BadActorEvent, 'proof' | 'proofBy'> {
+  if (transport !== 'UDP') return { proof: 'handshake', proofBy: transport === 'TCP' ? 'tcp' : 'tls' }
+  return { proof: echoed === null ? 'none' : 'echo', proofBy: echoed }
 }
 
 /** How the message is written, which tells the program that wrote it; what names the sender is not in it. */

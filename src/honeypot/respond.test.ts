@@ -3,73 +3,31 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { IpAddress } from '../net/ip.ts'
 import type { Packet } from '../net/packet.ts'
 import { headerValue } from '../sip/message.ts'
 import { parseMessage } from '../sip/parse.ts'
-import type { Verdict } from './budget.ts'
-import { createResponder, type ResponderOptions } from './respond.ts'
+import { ASTERISK, address, createTestPbx, type TestPbx, type TestPbxOptions } from './fixture-pbx.ts'
+import { authorization, headerOf, nonceOf, prove, request, statusOf, toTagOf } from './fixture-request.ts'
+import { createPersona, PERSONA_NAMES } from './persona.ts'
 
-interface Sent {
-  /** The reply as text, or null for silence. */
-  readonly reply: string | null
-  /** Why a reply was held back, each time. */
-  readonly suppressed: readonly string[]
-  /** What the budget was asked for. */
-  readonly charged: readonly (readonly [source: string, requestBytes: number, replyBytes: number])[]
-}
-
-function sent(
-  text: string,
-  from: Partial<Packet> = {},
-  options: Partial<ResponderOptions> = {},
-  verdicts: Verdict[] = [],
-): Sent {
-  const bytes = Buffer.from(text, 'latin1')
-  const parsed = parseMessage(bytes)
-  assert.ok(parsed.kind !== 'keep-alive')
-  const suppressed: string[] = []
-  const charged: [string, number, number][] = []
-  const respond = createResponder({
-    secret: 'secret',
-    budget: {
-      charge(source, requestBytes, replyBytes) {
-        charged.push([source, requestBytes, replyBytes])
-        return verdicts.shift() ?? 'send'
-      },
-    },
-    isOwnSocket: () => false,
-    onSuppressed: (why) => suppressed.push(why),
-    ...options,
-  })
-  const packet: Packet = {
-    transport: 'UDP',
-    sourceIp: '192.0.2.1' as IpAddress,
-    sourcePort: 5071,
-    destinationIp: '203.0.113.5' as IpAddress,
-    destinationPort: 5060,
-    bytes,
-    complete: true,
-    done: () => {},
-    reply: () => assert.fail('a reply is sent when its event is stored, not before'),
-    ...from,
-  }
-  return { reply: respond(packet, parsed)?.toString('latin1') ?? null, suppressed, charged }
-}
-
-const VIA = 'Via: SIP/2.0/UDP 192.0.2.1:5071;branch=z9hG4bK1'
-const request = (method: string) =>
-  `${method} sip:100@203.0.113.5 SIP/2.0\r\n${VIA}\r\nFrom: <sip:1@a>;tag=1\r\nTo: <sip:100@a>\r\nCall-ID: x\r\nCSeq: 1 ${method}\r\n\r\n`
 const OPTIONS = request('OPTIONS')
+const SIX_MINUTES_MS = 6 * 60_000
+const KNOWN = 'sip:100@203.0.113.5'
+const UNKNOWN = 'sip:999@203.0.113.5'
 
-const statusOf = ({ reply }: Sent) => (reply === null ? null : Number(/^SIP\/2\.0 (\d{3}) /.exec(reply)?.[1]))
-const toTagOf = ({ reply }: Sent) =>
-  /^To: .*;tag=(.*)$/m.exec(reply?.replaceAll('\r', '') ?? '')?.[1] ?? assert.fail('no tag')
+/** The status of the one answer to this, from a source of its own account; null for silence. */
+function answered(text: string, options: TestPbxOptions = {}, from: Partial<Packet> = {}): number | null {
+  const { replies } = createTestPbx(options).receive(text, from)
+  assert.ok(replies.length <= 1)
+  return statusOf(replies[0])
+}
 
 for (const [text, why] of [
   [OPTIONS.replace(/^.*/, 'SIP/2.0 200 OK'), 'a response'],
   [OPTIONS.replace(/^.*/, 'SIP/2.0 200 OK').replace('CSeq: 1', 'CSeq: x'), 'a malformed response'],
   [request('ACK'), 'an ACK (RFC 3261 §17.1.1.3)'],
+  [request('ACK', { toTag: 'x' }), 'an ACK with a tag'],
+  [request('ACK', { lines: ['Require: x'] }), 'an ACK with what we do not understand (RFC 3261 §8.2.2.3)'],
   [request('ACK').replace('CSeq: 1', 'CSeq: x'), 'a malformed ACK'],
   [OPTIONS.replace('Via:', 'X:'), 'a request without Via'],
   [OPTIONS.replace('Call-ID:', 'X:'), 'a request without Call-ID'],
@@ -83,149 +41,121 @@ for (const [text, why] of [
   [' ', 'white space'],
 ] as const) {
   test(`${why} is met with silence, which costs no budget and is no suppressed reply`, () => {
-    assert.deepEqual(sent(text), { reply: null, suppressed: [], charged: [] })
+    const budget = { verdict: () => assert.fail('asked'), charge: () => assert.fail('charged') }
+    const pbx = createTestPbx({ budget })
+    for (const sourcePort of [5071, 53]) assert.deepEqual(pbx.receive(text, { sourcePort }).replies, [])
+    assert.deepEqual(pbx.suppressed, [])
   })
 }
 
+test('a request from where no answer may go is an event all the same, and counted silence', () => {
+  const pbx = createTestPbx()
+  const { event, replies } = pbx.receive(OPTIONS, { sourcePort: 53 })
+  assert.deepEqual([event?.method, replies, pbx.suppressed], ['OPTIONS', [], ['forbidden-source']])
+  pbx.receive(OPTIONS, { sourcePort: 53 })
+  assert.equal(pbx.sent.length, 0)
+})
+
+test('an address that the operator wants left alone gets nothing for whatever it sends and shows', () => {
+  const pbx = createTestPbx({ sending: { isNeverAnswered: () => true } })
+  for (const transport of ['UDP', 'TCP', 'TLS'] as const) {
+    for (const method of ['OPTIONS', 'INVITE', 'REGISTER', 'BYE']) pbx.receive(request(method), { transport })
+  }
+  assert.deepEqual(pbx.sent, [])
+  assert.deepEqual(pbx.suppressed, new Array(12).fill('forbidden-source'))
+})
+
+for (const [text, status, why] of [
+  [OPTIONS, 200, 'OPTIONS about an outside number'],
+  [request('OPTIONS', { uri: UNKNOWN }), 200, 'OPTIONS about a user that does not exist'],
+  [request('OPTIONS', { uri: 'sip:203.0.113.5' }), 200, 'OPTIONS about nobody'],
+  [request('REGISTER', { uri: KNOWN }), 401, 'REGISTER of a user that exists'],
+  [request('REGISTER', { uri: UNKNOWN }), 404, 'REGISTER of a user that does not exist'],
+  [request('REGISTER', { uri: 'sip:203.0.113.5', toUser: '104' }), 401, 'REGISTER is about the user of To'],
+  [request('REGISTER', { uri: KNOWN }).replace(/^To:.*$/m, 'To: <http://a>'), 404, 'REGISTER of nobody'],
+  [request('INVITE', { uri: KNOWN }), 200, 'INVITE of a user that exists'],
+  [request('INVITE', { uri: UNKNOWN }), 404, 'INVITE of a short number that does not exist'],
+  [request('INVITE', { uri: 'sip:%31234567@a' }), 200, 'INVITE of an outside number, escaped'],
+  [request('INVITE', { uri: 'tel:1-2-3' }), 404, 'INVITE of a short number as tel: URI'],
+  [request('INVITE', { uri: 'sip:1234567@a' }), 200, 'INVITE of seven digits'],
+  [request('INVITE', { uri: 'sip:203.0.113.5' }), 200, 'INVITE of nobody'],
+  [request('INVITE', { body: 'hi', lines: ['Content-Type: text/plain'] }), 415, 'INVITE with a body that is no SDP'],
+  [request('SUBSCRIBE', { uri: KNOWN }), 401, 'SUBSCRIBE to a user that exists'],
+  [request('PUBLISH', { uri: KNOWN }), 401, 'PUBLISH of a user that exists'],
+  [request('MESSAGE', { uri: KNOWN }), 401, 'MESSAGE to a user that exists'],
+  [request('REFER', { uri: KNOWN }), 401, 'REFER outside a call'],
+  [request('MESSAGE', { uri: UNKNOWN }), 404, 'MESSAGE to a user that does not exist'],
+  [request('MESSAGE'), 404, 'MESSAGE to an outside number'],
+  [request('CANCEL'), 481, 'CANCEL of what never came (RFC 3261 §9.2)'],
+  [request('BYE'), 481, 'BYE outside a call'],
+  [request('INFO'), 481, 'INFO outside a call'],
+  [request('UPDATE'), 481, 'UPDATE outside a call'],
+  [request('PRACK'), 481, 'PRACK outside a call'],
+  [request('NOTIFY'), 481, 'NOTIFY outside a subscription'],
+  [request('INVITE', { toTag: 'x' }), 481, 'INVITE in a call that there is not'],
+  [request('OPTIONS', { toTag: 'x' }), 481, 'OPTIONS in a call that there is not'],
+  [request('MESSAGE', { toTag: 'x' }), 481, 'MESSAGE in a call that there is not'],
+  [request('FROB'), 501, 'an unknown method'],
+  [request('invite'), 501, 'a known method in lower case, which is another one (RFC 3261 §7.1)'],
+  [request('__proto__'), 501, 'what JavaScript knows as something else'],
+  [request('OPTIONS', { lines: ['Require: 100rel, frob'] }), 420, 'a request that requires an unknown extension'],
+  [request('OPTIONS', { lines: ['Require: 100REL, timer'] }), 200, 'a request that requires known extensions'],
+  [request('CANCEL', { lines: ['Require: frob'] }), 481, 'a CANCEL that requires one (RFC 3261 §8.2.2.3)'],
+  [OPTIONS.replace('CSeq: 1', 'CSeq: x'), 400, 'a malformed request'],
+  [request('FROB').replace('CSeq: 1', 'CSeq: x'), 400, 'a malformed request of an unknown method'],
+  [OPTIONS.replace('SIP/2.0\r', 'SIP/3.0\r'), 505, 'another version (RFC 3261 §21.5.6)'],
+  [OPTIONS.replace(/^Via:.*$/m, 'Via: over there'), 400, 'a Via that is no hop'],
+] as const) {
+  test(`${why} is answered with ${status}`, () => {
+    const padding = `User-Agent: ${'x'.repeat(200)}\r\nMax-Forwards:` // room for an answer with a session
+    assert.equal(answered(text.replace('Max-Forwards:', padding)), status)
+    assert.equal(answered(text, {}, { transport: 'TCP' }), status === 200 && text.startsWith('INVITE') ? 100 : status)
+  })
+}
+
+for (const name of PERSONA_NAMES) {
+  const persona = createPersona(name, '00')
+  test(`${name} has its own words for users and methods that it does not know`, () => {
+    const options = { persona }
+    assert.equal(answered(request('REGISTER', { uri: UNKNOWN }), options), persona.unknownUserStatus)
+    assert.equal(answered(request('INVITE', { uri: UNKNOWN }), options), persona.unknownUserStatus)
+    assert.equal(answered(request('REGISTER', { uri: KNOWN }), options), 401)
+    const pbx = createTestPbx(options)
+    const [refused] = pbx.receive(request('FROB')).replies
+    assert.equal(statusOf(refused), persona.unknownMethodStatus)
+    if (persona.unknownMethodStatus === 405) assert.equal(headerOf(refused, 'Allow'), persona.allow)
+  })
+}
+
+test('a 420 names what is not supported (RFC 3261 §8.2.2.3)', () => {
+  const { replies } = createTestPbx().receive(request('OPTIONS', { lines: ['Require: frob, timer', 'Require: x'] }))
+  assert.equal(headerOf(replies[0], 'Unsupported'), 'frob, x')
+})
+
+test('a 415 names what is accepted (RFC 3261 §21.4.13)', () => {
+  const invite = request('INVITE', { body: 'hi', lines: ['Content-Type: text/plain'] })
+  assert.equal(headerOf(createTestPbx().receive(invite).replies[0], 'Accept'), 'application/sdp')
+})
+
 for (const name of ['From', 'To']) {
   test(`a request without ${name} is answered 400, and the answer has none either`, () => {
-    const { reply } = sent(OPTIONS.replace(`${name}:`, 'X:'))
-    assert.match(reply ?? '', /^SIP\/2\.0 400 Bad Request\r\n/)
-    assert.doesNotMatch(reply ?? '', new RegExp(`^${name}:`, 'm'))
+    const { replies } = createTestPbx().receive(OPTIONS.replace(`${name}:`, 'X:'))
+    assert.equal(statusOf(replies[0]), 400)
+    assert.equal(headerOf(replies[0], name), null)
   })
 }
 
 test('a bare CR, at which some parsers end a line, does not come back in an answer', () => {
-  const { reply } = sent(OPTIONS.replace('Call-ID: x', 'Call-ID: x\rX-Evil: 1'))
-  assert.ok(reply?.includes('Call-ID: x X-Evil: 1\r\n'))
+  const { replies } = createTestPbx().receive(OPTIONS.replace('Call-ID: x', 'Call-ID: x\rX-Evil: 1'))
+  assert.equal(headerOf(replies[0], 'Call-ID'), 'x X-Evil: 1')
 })
-
-for (const port of [0, 7, 19, 53, 123, 161, 1900, 11211]) {
-  test(`a packet from port ${port}, where something may answer anything, is met with counted silence`, () => {
-    assert.deepEqual(sent(OPTIONS, { sourcePort: port }), {
-      reply: null,
-      suppressed: ['forbidden-source'],
-      charged: [],
-    })
-  })
-}
-
-for (const source of [
-  '0.0.0.0',
-  '0.1.2.3',
-  '224.0.0.1',
-  '239.255.255.250',
-  '240.0.0.1',
-  '255.255.255.255',
-  '::',
-  'ff02::1',
-  'ff0e::1',
-]) {
-  test(`a packet from ${source}, which is no host, is met with counted silence`, () => {
-    assert.deepEqual(sent(OPTIONS, { sourceIp: source as IpAddress }).suppressed, ['forbidden-source'])
-  })
-}
-
-for (const source of [
-  '1.0.0.1',
-  '10.0.0.1',
-  '127.0.0.1',
-  '223.255.255.255',
-  '192.0.2.224',
-  '::1',
-  'fe80::1',
-  'fd00::ff02',
-  '2001:db8::ff',
-]) {
-  test(`a packet from ${source} is answered`, () => {
-    assert.equal(statusOf(sent(OPTIONS, { sourceIp: source as IpAddress })), 200)
-  })
-}
-
-test('a packet that seems to come from one of our own sockets is met with counted silence', () => {
-  const isOwnSocket = (address: IpAddress, port: number) => address === '203.0.113.5' && port === 5060
-  const own = { sourceIp: '203.0.113.5' as IpAddress, sourcePort: 5060 }
-  assert.deepEqual(sent(OPTIONS, own, { isOwnSocket }), { reply: null, suppressed: ['forbidden-source'], charged: [] })
-  assert.equal(statusOf(sent(OPTIONS, { ...own, sourcePort: 5061 }, { isOwnSocket })), 200)
-})
-
-test('silence that nobody would have broken is not counted as a suppressed reply', () => {
-  assert.deepEqual(sent(request('ACK'), { sourcePort: 53 }).suppressed, [])
-  assert.deepEqual(sent('hello\r\n', { sourcePort: 53 }).suppressed, [])
-})
-
-test('on a stream the source is proven: no port is forbidden and no budget is charged', () => {
-  for (const transport of ['TCP', 'TLS'] as const) {
-    const isOwnSocket = () => true
-    const result = sent(OPTIONS, { transport, sourcePort: 53 }, { isOwnSocket }, ['too-many-replies'])
-    assert.equal(statusOf(result), 200)
-    assert.deepEqual([result.suppressed, result.charged], [[], []])
-  }
-})
-
-for (const [text, status, why] of [
-  [OPTIONS, 200, 'a sound request'],
-  [request('FROB'), 405, 'an unknown method (RFC 3261 §8.2.1)'],
-  [OPTIONS.replace('CSeq: 1', 'CSeq: x'), 400, 'a malformed request'],
-  [request('FROB').replace('CSeq: 1', 'CSeq: x'), 400, 'a malformed request of an unknown method'],
-  [OPTIONS.replace('SIP/2.0\r', 'SIP/3.0\r'), 505, 'another version (RFC 3261 §21.5.6)'],
-  [OPTIONS.replace(VIA, 'Via: over there'), 400, 'a Via that is no hop'],
-] as const) {
-  test(`${why} is answered with ${status}`, () => assert.equal(statusOf(sent(text)), status))
-}
 
 test('where a Via points does not matter: only the reply of the packet can send', () => {
-  const { reply } = sent(
-    OPTIONS.replace(VIA, 'Via: SIP/2.0/UDP victim.example.com;maddr=198.51.100.1;received=198.51.100.2;rport=53'),
-  )
-  assert.ok(reply?.includes('Via: SIP/2.0/UDP victim.example.com;maddr=198.51.100.1;rport=5071;received=192.0.2.1\r\n'))
+  const via = 'Via: SIP/2.0/UDP victim.example.com;maddr=198.51.100.1;received=198.51.100.2;rport=53'
+  const { replies } = createTestPbx().receive(OPTIONS.replace(/^Via:.*$/m, via))
+  const answeredVia = 'SIP/2.0/UDP victim.example.com;maddr=198.51.100.1;rport=5071;received=192.0.2.1'
+  assert.equal(headerOf(replies[0], 'Via'), answeredVia)
 })
-
-test('the body of an INVITE is the offer that is answered, as far as Content-Length says', () => {
-  const sdp = 'v=0\r\nm=audio 1 RTP/AVP 8\r\n'
-  const invite = request('INVITE').replace(
-    '\r\n\r\n',
-    `\r\nContent-Type: application/sdp\r\nContent-Length: ${sdp.length}\r\n\r\n${sdp}`,
-  )
-  const { reply } = sent(`${invite}m=video 1 RTP/AVP 96\r\n`)
-  assert.ok(reply?.includes('RTP/AVP 8\r\n') && !reply.includes('m=video'))
-})
-
-test('a retransmission of a request gets the same reply, To-tag and all (RFC 3261 §8.2.7)', () => {
-  assert.deepEqual(sent(request('INVITE')), sent(request('INVITE')))
-})
-
-for (const [why, text, from, options] of [
-  ['another Call-ID', OPTIONS.replace('Call-ID: x', 'Call-ID: y'), {}, {}],
-  ['another From', OPTIONS.replace('tag=1', 'tag=2'), {}, {}],
-  ['another source address', OPTIONS, { sourceIp: '192.0.2.2' as IpAddress }, {}],
-  ['another source port', OPTIONS, { sourcePort: 5072 }, {}],
-  ['another secret', OPTIONS, {}, { secret: 'other' }],
-] as const) {
-  test(`${why} gets another To-tag`, () => {
-    assert.notEqual(toTagOf(sent(text, from, options)), toTagOf(sent(OPTIONS)))
-  })
-}
-
-test('a To-tag has 96 bits, which nobody guesses (RFC 3261 §19.3 asks for 32)', () => {
-  assert.match(toTagOf(sent(OPTIONS)), /^[0-9a-f]{24}$/)
-})
-
-test('when the full answer is more than the budget has, the bare one is tried', () => {
-  const { reply, charged, suppressed } = sent(OPTIONS, {}, {}, ['too-many-bytes', 'send'])
-  assert.ok(reply !== null && !reply.includes('Allow:'))
-  assert.deepEqual(suppressed, [])
-  const [full, bare] = charged
-  assert.ok(full !== undefined && bare !== undefined && full[2] > bare[2])
-  assert.deepEqual(bare, ['192.0.2.1', OPTIONS.length, reply.length])
-})
-
-for (const verdict of ['too-many-bytes', 'too-many-replies', 'table-full'] as const) {
-  test(`a reply that the budget refuses with ${verdict} is counted once as that`, () => {
-    const { reply, suppressed } = sent(OPTIONS, {}, {}, [verdict, verdict])
-    assert.deepEqual([reply, suppressed], [null, [verdict]])
-  })
-}
 
 test('From, Call-ID and CSeq go back byte for byte, whatever is in them but a bare CR', () => {
   const value = fc
@@ -239,8 +169,8 @@ test('From, Call-ID and CSeq go back byte for byte, whatever is in them but a ba
         .replace('CSeq: 1', () => `CSeq: ${cseq}`)
       const parsed = parseMessage(Buffer.from(text, 'latin1'))
       const asked = parsed.kind === 'fault' ? parsed.message : parsed
-      const { reply } = sent(text)
-      assert.ok(asked?.kind === 'request' && reply !== null)
+      const [reply] = createTestPbx().receive(text, { transport: 'TCP' }).replies
+      assert.ok(asked?.kind === 'request' && reply !== undefined)
       const lines = reply.split('\r\n')
       for (const [name, header] of [
         ['From', 'from'],
@@ -255,3 +185,187 @@ test('From, Call-ID and CSeq go back byte for byte, whatever is in them but a ba
     }),
   )
 })
+
+for (const method of ['OPTIONS', 'REGISTER', 'BYE', 'FROB']) {
+  test(`${method} that comes again gets the same answer, To-tag and all, and is no second event`, async () => {
+    const pbx = createTestPbx()
+    const first = pbx.receive(request(method))
+    await pbx.pass(31_000)
+    const again = pbx.receive(request(method))
+    assert.equal(first.replies.length, 1)
+    assert.deepEqual(again, { event: null, isRetransmission: true, replies: first.replies })
+  })
+}
+
+for (const [why, parts, from] of [
+  ['another Call-ID', { callId: 'y' }, {}],
+  ['another From', { fromTag: '2' }, {}],
+  ['another source address', {}, { sourceIp: address('192.0.2.2') }],
+  ['another source port', {}, { sourcePort: 5072 }],
+] as const) {
+  test(`${why} gets another To-tag`, () => {
+    const tag = (...[text, source]: Parameters<TestPbx['receive']>) =>
+      toTagOf(createTestPbx().receive(text, source).replies[0]) ?? assert.fail('no tag')
+    assert.notEqual(tag(request('OPTIONS', parts), from), tag(OPTIONS))
+    if (why !== 'another From') assert.notEqual(tag(request('INVITE', parts), from), tag(request('INVITE')))
+  })
+}
+
+test('a short answer has a short tag, which proves nothing when it comes back', () => {
+  const pbx = createTestPbx()
+  const [options] = pbx.receive(OPTIONS).replies
+  const [invite] = pbx.receive(request('INVITE', { uri: UNKNOWN })).replies
+  assert.ok((toTagOf(options)?.length ?? 99) < (toTagOf(invite)?.length ?? 0))
+  assert.equal(pbx.receive(request('ACK', { toTag: toTagOf(options) })).event?.proof, 'none')
+})
+
+for (const [uri, status] of [
+  [UNKNOWN, 404],
+  [KNOWN, 486],
+] as const) {
+  test(`the ACK of a ${status} is never answered, and shows that its sender is there`, () => {
+    const pbx = createTestPbx({ callEnd: 'busy' })
+    const [refused] = pbx.receive(request('INVITE', { uri })).replies
+    assert.equal(statusOf(refused), status)
+    const { event, replies } = pbx.receive(request('ACK', { uri, toTag: toTagOf(refused), branch: 'z9hG4bKINVITE' }))
+    assert.deepEqual([event?.proofBy, replies], ['to-tag', []])
+  })
+}
+
+/** The answers to 30 OPTIONS of one unproven source, as many as there are. */
+function thirty(text: string, options: TestPbxOptions = {}) {
+  const pbx = createTestPbx(options)
+  for (let cseq = 1; cseq <= 30; cseq++) pbx.receive(text.replace('CSeq: 1', `CSeq: ${cseq}`))
+  return { sent: pbx.sent, suppressed: pbx.suppressed }
+}
+
+test('while its bytes run out a scanner gets the full answer first, then a shorter one, and is never left without', () => {
+  const { sent, suppressed } = thirty(OPTIONS, { persona: createPersona('kamailio', '00') })
+  assert.deepEqual([sent.length, suppressed], [30, []])
+  const full = sent.findIndex((reply) => headerOf(reply, 'Allow') === null)
+  assert.ok(full > 0)
+  assert.ok(sent.slice(full).every((reply) => headerOf(reply, 'Allow') === null))
+})
+
+test('a request that is shorter than any answer gets some, and counted silence when its bytes have run out', () => {
+  const short = 'OPTIONS sip:a SIP/2.0\r\nv: SIP/2.0/UDP a\r\nf: a\r\nt: a\r\ni: x\r\nCSeq: 1 OPTIONS\r\n\r\n'
+  const { sent, suppressed } = thirty(short)
+  assert.ok(sent.length > 1 && sent.reduce((sum, reply) => sum + reply.length - short.length, 0) <= 400)
+  assert.deepEqual(suppressed, new Array(30 - sent.length).fill('too-many-bytes'))
+})
+
+test('a source that has shown that it is there gets the full answer each time', () => {
+  const pbx = createTestPbx()
+  prove(pbx)
+  for (let cseq = 1; cseq <= 30; cseq++) {
+    const { replies } = pbx.receive(OPTIONS.replace('CSeq: 1', `CSeq: ${cseq}`))
+    assert.equal(headerOf(replies[0], 'Allow'), ASTERISK.allow)
+  }
+})
+
+// Logging in.
+const REGISTER = request('REGISTER', { uri: KNOWN })
+
+/** The answer to a try with this password, and what it challenges with. */
+function tryPassword(pbx: TestPbx, password: string, challenge: string, from: Partial<Packet> = {}) {
+  const lines = ['Contact: <sip:100@192.0.2.1>', authorization({ challenge }, { password })]
+  const received = pbx.receive(request('REGISTER', { uri: KNOWN, cseq: 2, lines }), from)
+  const [reply = assert.fail('silence')] = received.replies
+  return { status: statusOf(reply), reply, event: received.event, stale: /stale=true/i.test(reply) }
+}
+
+function challenged(options: TestPbxOptions = {}) {
+  const pbx = createTestPbx(options)
+  const [challenge = assert.fail('no challenge')] = pbx.receive(REGISTER).replies
+  return { pbx, challenge }
+}
+
+test('the third try at an extension is accepted, and answered with what was bound', () => {
+  const { pbx, challenge } = challenged({ acceptAfter: 3 })
+  const tries = ['a', 'b', 'c'].map((password) => tryPassword(pbx, password, challenge))
+  assert.deepEqual(
+    tries.map(({ status, stale }) => [status, stale]),
+    [
+      [401, false],
+      [401, false],
+      [200, false],
+    ],
+  )
+  assert.equal(headerOf(tries[2]?.reply, 'Contact'), '<sip:100@192.0.2.1>;expires=3600')
+  assert.deepEqual([tries[0]?.event?.proof, tries[0]?.event?.proofBy], ['echo', 'nonce'])
+  assert.equal(tries[0]?.event?.credentials?.user, '100')
+})
+
+test('with --accept-after 0 nobody ever logs in', () => {
+  const { pbx, challenge } = challenged({ acceptAfter: 0 })
+  for (let time = 0; time < 50; time++) assert.equal(tryPassword(pbx, String(time), challenge).status, 401)
+})
+
+test('requests without credentials are no tries', () => {
+  const { pbx, challenge } = challenged({ acceptAfter: 2 })
+  prove(pbx)
+  for (let cseq = 10; cseq < 20; cseq++) pbx.receive(request('REGISTER', { uri: KNOWN, cseq }))
+  assert.equal(tryPassword(pbx, 'a', challenge).status, 401)
+  assert.equal(tryPassword(pbx, 'b', challenge).status, 200)
+})
+
+test('a nonce is good for five minutes; after that the same password may be right, so the challenge says stale', async () => {
+  const { pbx, challenge } = challenged({ acceptAfter: 1 })
+  await pbx.pass(SIX_MINUTES_MS)
+  const late = tryPassword(pbx, 'a', challenge)
+  assert.deepEqual([late.status, late.stale, late.event?.proof], [401, true, 'none'])
+  assert.deepEqual([tryPassword(pbx, 'a', late.reply).status], [200])
+})
+
+for (const [why, from] of [
+  ['address', { sourceIp: address('192.0.2.2') }],
+  ['port', { sourcePort: 5072 }],
+] as const) {
+  test(`the nonce of another ${why} is not ours: no try, and stale`, () => {
+    const { pbx, challenge } = challenged({ acceptAfter: 1 })
+    const { status, stale, event } = tryPassword(pbx, 'a', challenge, from)
+    assert.deepEqual([status, stale, event?.proof], [401, true, 'none'])
+  })
+}
+
+test('a made-up nonce is no try, however often', () => {
+  const pbx = createTestPbx({ acceptAfter: 1 })
+  for (let time = 0; time < 5; time++) {
+    assert.equal(tryPassword(pbx, 'a', `realm="asterisk", nonce="${time}"`).stale, false)
+  }
+})
+
+test('a nonce that may be ours, and has expired or went to another port, is called stale', () => {
+  const pbx = createTestPbx({ acceptAfter: 1 })
+  const nonce = `1700000000/${'0'.repeat(32)}`
+  assert.equal(tryPassword(pbx, 'a', `realm="asterisk", nonce="${nonce}"`).stale, true)
+})
+
+test('a 401 that had to be short has a nonce that counts as well', () => {
+  const { pbx, challenge } = challenged({ acceptAfter: 1, budget: onlyBelow(400) })
+  assert.ok((nonceOf(challenge)?.length ?? 99) < (nonceOf(challenged().challenge)?.length ?? 0))
+  assert.equal(tryPassword(pbx, 'a', challenge).status, 200)
+})
+
+for (const [method, status, header] of [
+  ['SUBSCRIBE', 200, 'Expires'],
+  ['PUBLISH', 200, 'SIP-ETag'],
+  ['MESSAGE', 202, 'Server'],
+  ['REFER', 202, 'Server'],
+] as const) {
+  test(`${method} with credentials that are accepted is answered with ${status}`, () => {
+    const pbx = createTestPbx({ acceptAfter: 1 })
+    const [challenge = ''] = pbx.receive(request(method, { uri: KNOWN })).replies
+    const lines = [authorization({ challenge }, { method })]
+    const [accepted] = pbx.receive(request(method, { uri: KNOWN, cseq: 2, lines })).replies
+    assert.equal(statusOf(accepted), status)
+    assert.notEqual(headerOf(accepted, header), null)
+  })
+}
+
+/** A budget that lets short replies through and no others. */
+function onlyBelow(bytes: number) {
+  const decide = (_source: unknown, _requestBytes: number, replyBytes: number) =>
+    replyBytes < bytes ? 'send' : 'too-many-bytes'
+  return { verdict: decide, charge: decide } as const
+}

@@ -1,92 +1,250 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { hash } from 'node:crypto'
-import type { IpAddress } from '../net/ip.ts'
-import type { Packet } from '../net/packet.ts'
-import { headerValue, type KeepAlive, type ParsedPacket, type SipRequest } from '../sip/message.ts'
-import { isAnswerable } from '../sip/parse.ts'
+import type { BadActorEvent } from '../event/event.ts'
+import { type Packet, returnPath } from '../net/packet.ts'
+import { listElements } from '../sip/list.ts'
+import { headerValue, headerValues, type KeepAlive, type ParsedPacket, type SipRequest } from '../sip/message.ts'
+import { addressUri, calledNumber } from '../sip/uri.ts'
 import { type Reply, writeReply } from '../sip/write.ts'
-import { answersFor, type Standpoint } from './answer.ts'
-import type { ReplyBudget, Verdict } from './budget.ts'
+import { type Challenge, contactAt, createAnswers } from './answer.ts'
+import { type CallEnd, createCalls, type Exchange, type OpenMedia } from './calls.ts'
+import type { LoginAttempts } from './credentials.ts'
+import { type Dialogs, tagOf } from './dialogs.ts'
+import type { Extensions } from './extensions.ts'
+import { type Offer, offerIn } from './offer.ts'
+import type { Persona } from './persona.ts'
+import type { SourceProof } from './proof.ts'
+import type { Sender } from './send.ts'
+import { readTokenTemplate } from './token.ts'
+import type { Timers, Transaction, Transactions } from './transactions.ts'
 
-/** Services that answer anything: a forged packet from there would start a loop or a flood. */
-const REFLECTING_PORTS = new Set([0, 7, 19, 53, 123, 161, 1900, 11211])
-
-// What a long reply leaves of a source's bytes while there is a shorter one: enough for ten bare answers that are some
-// bytes longer than their request.
-const KEPT_FOR_SHORT_BYTES = 200
+/*
+ * What a PBX does with a request, in the words of its persona. It believes everybody a little: extensions that exist can
+ * be logged in to after enough tries, and whoever dials an outside number gets a call.
+ *
+ * We never send a request: no NOTIFY behind a SUBSCRIBE or REFER, no BYE for a call whose ACK never came. RFC 6665,
+ * RFC 3515 and RFC 3261 §13.3.1.4 want them; a honeypot answers and does not begin anything.
+ */
 
 export interface ResponderOptions {
-  /** Known to this node only; makes the To-tags. */
-  readonly secret: string
-  readonly budget: ReplyBudget
-  /** Is this address and port one of our own SIP sockets? */
-  readonly isOwnSocket: (address: IpAddress, port: number) => boolean
-  /** Told of every reply that was not made, for the counters. */
-  readonly onSuppressed: (why: Exclude<Verdict, 'send'> | 'forbidden-source') => void
+  readonly persona: Persona
+  readonly extensions: Extensions
+  readonly attempts: LoginAttempts
+  readonly proof: SourceProof
+  readonly sender: Sender
+  readonly transactions: Transactions
+  readonly dialogs: Dialogs
+  readonly timers: Timers
+  readonly callEnd: CallEnd
+  readonly openMedia: OpenMedia
 }
 
-/**
- * Makes the function that builds the one reply to a packet, or null for silence: responses, ACK, what is not SIP, and
- * requests without the headers that bring a reply home are never answered. The reply is stateless (RFC 3261 §8.2.7),
- * and charged to the source at once: it is for sending now.
- */
-export function createResponder({ secret, budget, isOwnSocket, onSuppressed }: ResponderOptions) {
-  return (packet: Packet, parsed: Exclude<ParsedPacket, KeepAlive>): Buffer | null => {
+/** Answers a packet whose event is stored. `transaction` is null for what is never answered. */
+export type Respond = (
+  packet: Packet,
+  parsed: Exclude<ParsedPacket, KeepAlive>,
+  event: BadActorEvent,
+  transaction: Transaction | null,
+) => void
+
+// RFC 3262 and RFC 4028 are honoured by what they allow: no reliable provisional response, and no session timer.
+const UNDERSTOOD_EXTENSIONS = ['100rel', 'timer', 'replaces', 'path', 'outbound', 'gruu', 'norefersub', 'eventlist']
+const DIALOG_METHODS = new Set([
+  'OPTIONS',
+  'INVITE',
+  'BYE',
+  'INFO',
+  'UPDATE',
+  'REFER',
+  'PRACK',
+  'NOTIFY',
+  'MESSAGE',
+  'SUBSCRIBE',
+])
+
+export function createResponder(options: ResponderOptions): Respond {
+  const { persona, extensions, attempts, proof, sender, transactions, dialogs } = options
+  const answers = createAnswers(persona)
+  const shortTag = readTokenTemplate(persona.shortTag)
+  const opaque = readTokenTemplate(persona.opaque)
+  const calls = createCalls({ ...options, answers, answer })
+
+  /** Nothing when not one of the replies may go out; the transaction sends what is chosen, and again when asked again. */
+  function answer(exchange: Exchange, replies: readonly Reply[], toTag: string | null): Reply | null {
+    const { path, request, requestBytes, transaction } = exchange
+    const end = { sourceIp: path.sourceIp, sourcePort: path.sourcePort, toTag }
+    const chosen = sender.choose(path, requestBytes, replies, (reply) => writeReply(request, reply, end, persona.style))
+    if (chosen === null) return null
+    // Unasked a source gets nothing more until it has shown that it is there; a client that is asks again.
+    const mayRepeat = proof.isProven(path) ? Number.POSITIVE_INFINITY : 0
+    return transaction.respond(chosen.candidate.status, chosen.bytes, mayRepeat) ? chosen.candidate : null
+  }
+
+  /** To INVITE one that proves something when it comes back in the ACK, even to a refusal; to all else a short one. */
+  function tagFor(exchange: Exchange): string {
+    const { path, request } = exchange
+    if (request.method === 'INVITE') return inviteTag(exchange)
+    const callId = headerValue(request, 'call-id') ?? ''
+    // Stateless, so that it is the same whenever the request comes again (RFC 3261 §8.2.7, §19.3).
+    return shortTag.write(proof.mark(path, `${callId}\n${headerValue(request, 'from') ?? ''}`), 0)
+  }
+
+  function inviteTag({ path, request }: Exchange): string {
+    return proof.tag(path, headerValue(request, 'call-id') ?? '')
+  }
+
+  function finish(exchange: Exchange, replies: readonly Reply[]): void {
+    answer(exchange, replies, tagFor(exchange))
+  }
+
+  function challengeFor({ path }: Exchange, stale: boolean): Challenge {
+    return {
+      nonce: proof.nonce(path, 0),
+      shortNonce: proof.nonce(path, 1),
+      opaque: opaque.write(proof.mark(path, 'opaque'), 0),
+      stale,
+    }
+  }
+
+  /** Whether this request logs its sender in; it is challenged when not. */
+  function loggedIn(exchange: Exchange, { credentials }: BadActorEvent, status: 401 | 407 = 401): boolean {
+    const { path } = exchange
+    const fresh = credentials !== null && proof.isOurNonce(path, credentials.nonce)
+    if (fresh && attempts.tryLogin(path.sourceIp, credentials) === 'accepted') return true
+    // RFC 7616 §3.3: with a nonce that has expired the same password may be right, and the client tries again by itself.
+    const isStale = credentials !== null && !fresh && proof.looksLikeNonce(credentials.nonce)
+    finish(exchange, answers.challenge(status, challengeFor(exchange, isStale)))
+    return false
+  }
+
+  function isUnknown(user: string | null): boolean {
+    return user === null || !extensions.exists(user)
+  }
+
+  function register(exchange: Exchange, event: BadActorEvent): void {
+    if (isUnknown(addressUser(exchange.request))) return finish(exchange, answers.plain(persona.unknownUserStatus))
+    if (loggedIn(exchange, event)) finish(exchange, answers.registered(exchange.request))
+  }
+
+  function invite(exchange: Exchange, event: BadActorEvent): void {
+    const { request } = exchange
+    const dialled = calledNumber(request.requestUri)
+    if (exchange.offer.kind === 'fault') return refuseOffer(exchange, exchange.offer.status)
+    if (dialled !== null && extensions.isInternal(dialled) && isUnknown(dialled)) {
+      return finish(exchange, answers.plain(persona.unknownUserStatus))
+    }
+    if (persona.challengesInvite && !loggedIn(exchange, event, persona.inviteChallengeStatus)) return
+    calls.invite(exchange)
+  }
+
+  function refuseOffer(exchange: Exchange, status: 415 | 488): void {
+    finish(exchange, answers.plain(status, status === 415 ? [['Accept', 'application/sdp']] : [])) // RFC 3261 §21.4.13
+  }
+
+  /** SUBSCRIBE, PUBLISH, MESSAGE and REFER outside a dialog: for whoever is logged in, about users that exist. */
+  function service(exchange: Exchange, event: BadActorEvent): void {
+    const { path, request } = exchange
+    if (isUnknown(calledNumber(request.requestUri) ?? addressUser(request))) {
+      return finish(exchange, answers.plain(persona.unknownUserStatus))
+    }
+    if (!loggedIn(exchange, event)) return
+    switch (request.method) {
+      case 'SUBSCRIBE':
+        return finish(
+          exchange,
+          answers.subscribed(request, contactAt(persona.contact, request, path, proof.contact(path))),
+        )
+      case 'PUBLISH':
+        return finish(exchange, answers.published(request, tagFor(exchange)))
+      default:
+        return finish(exchange, answers.plain(202))
+    }
+  }
+
+  function cancel(exchange: Exchange, packet: Packet): void {
+    const invited = transactions.cancelled(packet, exchange.request)
+    if (invited === null) return finish(exchange, answers.plain(481)) // RFC 3261 §9.2
+    // RFC 3261 §9.2: the To-tag of the INVITE's responses, of a refusal too.
+    const tag = calls.tagOf(invited) ?? inviteTag(exchange)
+    answer(exchange, answers.plain(200), tag)
+    calls.cancel(invited) // after the 200, as every stack has it
+  }
+
+  function insideDialog(exchange: Exchange): void {
+    const { path, request } = exchange
+    const found = dialogs.find(path, request)
+    if (found.kind === 'unknown') return finish(exchange, answers.plain(481))
+    if (found.kind === 'out-of-order') return finish(exchange, answers.plain(500))
+    if (request.method === 'OPTIONS') return finish(exchange, answers.options())
+    if (request.method === 'INVITE' || (request.method === 'UPDATE' && exchange.offer.kind !== 'none')) {
+      if (exchange.offer.kind === 'fault') return refuseOffer(exchange, exchange.offer.status)
+      return calls.refresh(exchange, found.dialog.session)
+    }
+    if (request.method === 'BYE') dialogs.end(found.dialog)
+    if (request.method === 'REFER') return finish(exchange, answers.plain(202, [['Refer-Sub', 'false']])) // RFC 4488
+    finish(exchange, answers.plain(200))
+  }
+
+  function byMethod(exchange: Exchange, packet: Packet, event: BadActorEvent): void {
+    const { request } = exchange
+    const { method } = request
+    const unsupported = requiredExtensions(request).filter((tag) => !UNDERSTOOD_EXTENSIONS.includes(tag.toLowerCase()))
+    if (unsupported.length > 0 && method !== 'CANCEL') {
+      return finish(exchange, answers.plain(420, [['Unsupported', unsupported.join(', ')]])) // RFC 3261 §8.2.2.3
+    }
+    if (DIALOG_METHODS.has(method) && tagOf(request, 'to') !== '') return insideDialog(exchange)
+    switch (method) {
+      case 'OPTIONS':
+        return finish(exchange, answers.options())
+      case 'REGISTER':
+        return register(exchange, event)
+      case 'INVITE':
+        return invite(exchange, event)
+      case 'CANCEL':
+        return cancel(exchange, packet)
+      case 'BYE':
+      case 'INFO':
+      case 'UPDATE':
+      case 'PRACK':
+      case 'NOTIFY':
+        return finish(exchange, answers.plain(481)) // outside any dialog
+      default:
+        return SERVICES.has(method) && persona.methods.has(method)
+          ? service(exchange, event)
+          : finish(exchange, answers.notAllowed())
+    }
+  }
+
+  return (packet, parsed, event, transaction) => {
     const request = parsed.kind === 'fault' ? parsed.message : parsed
-    if (request === null || request.kind !== 'request' || request.method === 'ACK' || !isAnswerable(request))
-      return null
-    if (isForbidden(packet)) {
-      onSuppressed('forbidden-source')
-      return null
+    if (request === null || request.kind !== 'request') return
+    if (request.method === 'ACK') return dialogs.confirm(packet, request)
+    if (transaction === null || !sender.mayAnswer(packet)) return
+    const exchange: Exchange = {
+      path: returnPath(packet),
+      request,
+      requestBytes: packet.bytes.length,
+      offer: offerOf(packet, request),
+      transaction,
     }
-    const toTag = tagFor(request, packet, secret)
-    const at: Standpoint = { ...localEnd(packet), toTag }
-    const replies =
-      parsed.kind === 'fault'
-        ? [{ status: parsed.status, headers: [], body: null }]
-        : answersFor(request, bodyText(packet, request), at)
-    return affordable(packet, request, replies, toTag)
-  }
-
-  /** The first of the replies, longest first, that this source may be sent. */
-  function affordable(packet: Packet, request: SipRequest, replies: readonly Reply[], toTag: string): Buffer | null {
-    let verdict: Verdict = 'send'
-    for (const [index, reply] of replies.entries()) {
-      const { sourceIp, sourcePort } = packet
-      const bytes = writeReply(request, reply, { sourceIp, sourcePort, toTag })
-      // A handshake proves the source, and a stream pushes back by itself.
-      if (packet.transport !== 'UDP') return bytes
-      const kept = index < replies.length - 1 ? KEPT_FOR_SHORT_BYTES : 0
-      verdict = budget.charge(sourceIp, packet.bytes.length, bytes.length, kept)
-      if (verdict === 'send') return bytes
-    }
-    if (verdict !== 'send') onSuppressed(verdict)
-    return null
-  }
-
-  function isForbidden({ transport, sourceIp, sourcePort }: Packet): boolean {
-    if (transport !== 'UDP') return false
-    return REFLECTING_PORTS.has(sourcePort) || isNoHost(sourceIp) || isOwnSocket(sourceIp, sourcePort)
+    if (parsed.kind === 'fault') return finish(exchange, answers.plain(parsed.status))
+    byMethod(exchange, packet, event)
   }
 }
 
-/** Multicast, broadcast and "this network": nobody's own address, so only a forger sends from there. */
-function isNoHost(address: IpAddress): boolean {
-  return /^(?:0|22[4-9]|23\d|24\d|25[0-5])\.|^ff[0-9a-f]{2}:|^::$/.test(address)
+const SERVICES = new Set(['SUBSCRIBE', 'PUBLISH', 'MESSAGE', 'REFER'])
+
+/** The user of To: whom a REGISTER is for (RFC 3261 §10.2). */
+function addressUser(request: SipRequest): string | null {
+  const uri = addressUri(headerValue(request, 'to') ?? '')
+  return uri === null ? null : calledNumber(uri)
 }
 
-/** The same for a retransmission of the request, different for everything else (RFC 3261 §8.2.7, §19.3). */
-function tagFor(request: SipRequest, { sourceIp, sourcePort }: Packet, secret: string): string {
-  const callId = headerValue(request, 'call-id') ?? ''
-  const from = headerValue(request, 'from') ?? ''
-  return hash('sha256', `${secret}\n${sourceIp}\n${sourcePort}\n${callId}\n${from}`, 'hex').slice(0, 24)
+function requiredExtensions(request: SipRequest): string[] {
+  return headerValues(request, 'require').flatMap(listElements)
 }
 
-function bodyText({ bytes }: Packet, { bodyStart, bodyEnd }: SipRequest): string {
-  return bytes.toString('latin1', bodyStart, bodyEnd)
-}
-
-function localEnd({ transport, destinationIp, destinationPort }: Packet) {
-  return { transport, localIp: destinationIp, localPort: destinationPort }
+function offerOf({ bytes }: Packet, request: SipRequest): Offer {
+  if (request.method !== 'INVITE' && request.method !== 'UPDATE') return { kind: 'none' }
+  return offerIn(request, bytes.toString('latin1', request.bodyStart, request.bodyEnd))
 }

@@ -89,18 +89,21 @@ const BOGONS_V6 = [
  * public all the same, for a laboratory. Throws a RangeError for a range that is not one.
  */
 export function createBogonCheck(publicRanges: readonly string[] = []): (address: IpAddress) => boolean {
-  const bogons = new BlockList()
-  for (const [network, bits] of BOGONS_V4) bogons.addSubnet(network, bits, 'ipv4')
-  for (const [network, bits] of BOGONS_V6) bogons.addSubnet(network, bits, 'ipv6')
-  const publics = new BlockList()
-  for (const range of publicRanges) {
+  const ranges = [...BOGONS_V4, ...BOGONS_V6].map(([network, bits]) => `${network}/${bits}`)
+  const isBogon = createRangeCheck(ranges)
+  const isPublic = createRangeCheck(publicRanges)
+  return (address) => isBogon(address) && !isPublic(address)
+}
+
+/** A predicate: is this address in one of the ranges (`192.0.2.0/24`)? Throws a RangeError for one that is no range. */
+export function createRangeCheck(ranges: readonly string[]): (address: IpAddress) => boolean {
+  const list = new BlockList()
+  for (const range of ranges) {
     const [network = '', bits = ''] = range.split('/')
     const family = isIP(network)
     if (family === 0 || !/^\d{1,3}$/.test(bits)) throw new RangeError(`not a range: ${range}`)
-    publics.addSubnet(network, Number(bits), family === 4 ? 'ipv4' : 'ipv6')
+    list.addSubnet(network, Number(bits), family === 4 ? 'ipv4' : 'ipv6')
   }
-  return (address) => {
-    const family = isIpv4(address) ? 'ipv4' : 'ipv6'
-    return bogons.check(address, family) && !publics.check(address, family)
-  }
+  if (ranges.length === 0) return () => false
+  return (address) => list.check(address, isIpv4(address) ? 'ipv4' : 'ipv6')
 }

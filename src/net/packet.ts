@@ -22,6 +22,16 @@ export interface Packet {
    * and the reply, if there is one, was handed over. A connection that has ended waits for it before it closes.
    */
   done(): void
-  /** Called once, when nothing more will come of it: the event is stored or dropped, the reply handed over. */
-  done(): void
+}
+
+/** Where a packet came from and how to answer there, without its bytes: what may be kept for later. */
+export type ReturnPath = Pick<
+  Packet,
+  'transport' | 'sourceIp' | 'sourcePort' | 'destinationIp' | 'destinationPort' | 'reply'
+>
+
+/** Not the packet itself, which would keep up to 64 KiB in memory. */
+export function returnPath(packet: ReturnPath): ReturnPath {
+  const { transport, sourceIp, sourcePort, destinationIp, destinationPort } = packet
+  return { transport, sourceIp, sourcePort, destinationIp, destinationPort, reply: packet.reply }
 }

@@ -13,12 +13,20 @@ const REFUSED = { family: 'connections_refused', help: 'TCP and TLS connections 
 const ENDED = { family: 'connections_ended', help: 'TCP and TLS connections that we ended' }
 
 /**
- * Every counter there is. Received = keep-alives + failed + stored + dropped + still waiting, so nothing goes missing
- * without one of these saying so.
+ * Every counter there is. Received = keep-alives + retransmissions + failed + stored + dropped + still waiting, so
+ * nothing goes missing without one of these saying so.
  */
 export const COUNTERS = {
   packetsReceived: { family: 'packets_received', help: 'Datagrams and framed messages that reached the parser' },
   keepAlives: { family: 'keep_alives', help: 'Keep-alives, which are no evidence and are not stored' },
+  retransmissions: {
+    family: 'retransmissions',
+    help: 'Requests that came again and are counted with the event of the first one',
+  },
+  transactionsDropped: {
+    family: 'transactions_dropped',
+    help: 'Transactions forgotten early because there were too many; what comes again is a new event then',
+  },
   packetsFailed: { family: 'packets_failed', help: 'Packets that made the program fail: a bug, please report it' },
   eventsStored: { family: 'events_stored', help: 'Events committed to the database' },
   droppedQueueFull: { ...DROPPED, reason: 'queue_full' },
@@ -33,7 +41,13 @@ export const COUNTERS = {
   suppressedTooManyReplies: { ...SUPPRESSED, reason: 'too_many_replies' },
   suppressedTooManyBytes: { ...SUPPRESSED, reason: 'too_many_bytes' },
   suppressedTableFull: { ...SUPPRESSED, reason: 'table_full' },
+  suppressedTooMuchInAll: { ...SUPPRESSED, reason: 'too_much_in_all' },
   suppressedForbiddenSource: { ...SUPPRESSED, reason: 'forbidden_source' },
+  passwordsNotTried: {
+    family: 'credentials_not_examined',
+    help: 'Captured credentials that were not compared with every weak password, since there were too many at once',
+  },
+  mediaFailures: { family: 'media_failures', help: 'Audio of calls that could not be sent' },
   connectionsAccepted: { family: 'connections_accepted', help: 'TCP and TLS connections accepted' },
   refusedPerSource: { ...REFUSED, reason: 'too_many_from_source' },
   refusedTotal: { ...REFUSED, reason: 'too_many' },

@@ -75,7 +75,7 @@ test('the JSON log is one object a line, appended to what is there', async (t) =
   assert.equal(first, 'old')
   assert.deepEqual(
     lines.map((line) => Object.keys(JSON.parse(line)).length),
-    [20, 20],
+    [27, 27],
   )
 })
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { answerTo } from './sdp.ts'
+import { type AnswerOptions, answerTo, remoteAudio } from './sdp.ts'
 
 const us = { address: '203.0.113.5', audioPort: 10_000, sessionId: 7 }
 const session = ['v=0', 'o=- 1 1 IN IP4 192.0.2.1', 's=-', 'c=IN IP4 192.0.2.1', 't=0 0']
@@ -24,6 +24,82 @@ test('an answer is a whole session description of our own', () => {
     answerTo([...session, 'm=audio 30000 RTP/AVP 0', ''].join('\r\n'), us),
     'v=0\r\no=- 7 7 IN IP4 203.0.113.5\r\ns=-\r\nc=IN IP4 203.0.113.5\r\nt=0 0\r\nm=audio 10000 RTP/AVP 0\r\n',
   )
+})
+
+for (const [asked, offered, answered, why] of [
+  [{ owner: 'root', sessionName: 'call' }, [], 'o=root 7 7 IN IP4 203.0.113.5|s=call', 'its owner and session name'],
+  [{ sessionVersion: 9 }, [], 'o=- 7 9 IN IP4 203.0.113.5', 'the version of its session'],
+  [{ withPtime: true }, [], 'm=audio 10000 RTP/AVP 0|a=ptime:20|a=sendrecv', 'the packet time and both directions'],
+  [{ withPtime: true }, ['a=sendonly'], 'm=audio 10000 RTP/AVP 0|a=ptime:20|a=recvonly', 'one direction and no more'],
+] as const satisfies readonly (readonly [Partial<AnswerOptions>, readonly string[], string, string])[]) {
+  test(`an answer that is asked to names ${why}`, () => {
+    const answer = answerTo(['m=audio 1 RTP/AVP 0', ...offered].join('\r\n'), { ...us, ...asked }) ?? ''
+    assert.ok(answer.replaceAll('\r\n', '|').includes(`${answered}|`), answer)
+  })
+}
+
+for (const [offered, kept, lost, why] of [
+  ['0 13 101', '0 101 13', '0 101', 'beside G.711'],
+  ['8 0', '8', '8', 'only where it is offered'],
+  ['13 0', '0 13', '0', 'not in place of a codec'],
+  ['18 13', '18', '18', 'not beside another codec, whose clock may be another'],
+] as const) {
+  test(`comfort noise is answered ${why}, and never unasked`, () => {
+    const offer = `m=audio 1 RTP/AVP ${offered}\r\na=rtpmap:101 telephone-event/8000\r\na=rtpmap:13 CN/8000\r\n`
+    const formats = (answer: string | null) => /^m=audio 10000 RTP\/AVP (.*)\r$/m.exec(answer ?? '')?.[1]
+    const withNoise = answerTo(offer, { ...us, withComfortNoise: true })
+    assert.equal(formats(withNoise), kept)
+    assert.equal(withNoise?.includes('a=rtpmap:13 CN/8000'), kept.endsWith('13'))
+    assert.equal(formats(answerTo(offer, us)), lost)
+  })
+}
+
+const audio = {
+  ip: '192.0.2.1',
+  port: 30_000,
+  payloadTypes: [0],
+  offersComfortNoise: false,
+  receives: true,
+}
+for (const [offered, remote, why] of [
+  [['m=audio 30000 RTP/AVP 0'], audio, 'to the address of the session'],
+  [
+    ['m=audio 30000 RTP/AVP 0', 'c=IN IP4 192.0.2.9', 'c=IN IP4 192.0.2.8'],
+    { ...audio, ip: '192.0.2.9' },
+    'to the first address of the stream where it has its own (RFC 8866 §5.7)',
+  ],
+  [
+    ['m=audio 30000 RTP/AVP 0', 'm=audio 30002 RTP/AVP 0', 'c=IN IP4 192.0.2.9'],
+    audio,
+    'to no address of another stream',
+  ],
+  [
+    ['m=video 5 RTP/AVP 96', 'c=IN IP4 192.0.2.9', 'm=audio 0 RTP/AVP 0', 'm=audio 30000 RTP/AVP 0'],
+    audio,
+    'to the first stream that is accepted',
+  ],
+  [
+    ['m=audio 30000 RTP/AVP 18 8 0 13 x 101', 'a=rtpmap:101 telephone-event/8000'],
+    { ...audio, payloadTypes: [18, 8, 0, 13, 101], offersComfortNoise: true },
+    'in the payload types offered',
+  ],
+  [['m=audio 30000 RTP/AVP 0', 'c=IN IP6 2001:db8::5'], { ...audio, ip: '2001:db8::5' }, 'to an IPv6 address'],
+  [['m=audio 30000 RTP/AVP 0', 'c=IN IP4 pbx.example'], { ...audio, ip: null }, 'to no name'],
+  [['m=audio 30000 RTP/AVP 0', 'c=IN IP4 224.2.1.1/127'], { ...audio, ip: null }, 'to no group'],
+  [['m=audio 30000 RTP/AVP 0', 'c=IN IP6 192.0.2.9'], { ...audio, ip: null }, 'to no address of the wrong family'],
+  [['m=audio 30000 RTP/AVP 0', 'c=IN IP4 300.0.2.9'], { ...audio, ip: null }, 'to nothing that only looks like one'],
+  [['m=audio 30000 RTP/AVP 0', 'a=recvonly'], audio, 'to who only receives'],
+  [['m=audio 30000 RTP/AVP 0', 'a=sendonly'], { ...audio, receives: false }, 'not to who only sends'],
+  [['a=inactive', 'm=audio 30000 RTP/AVP 0'], { ...audio, receives: false }, 'not to who is on hold'],
+  [['m=audio 65536 RTP/AVP 0'], null, 'to no port that there is not'],
+  [['m=audio 30000 RTP/SAVP 0'], null, 'nowhere when no stream is accepted'],
+  [['m=audio 30000'], null, 'nowhere when the offer cannot be read'],
+] as const) {
+  test(`audio goes ${why}`, () => assert.deepEqual(remoteAudio([...session, ...offered].join('\r\n')), remote))
+}
+
+test('audio goes to no address when the offer names none', () => {
+  assert.deepEqual(remoteAudio('m=audio 30000 RTP/AVP 0'), { ...audio, ip: null })
 })
 
 test('an IPv6 address is named as one', () => {
@@ -137,6 +213,7 @@ test('an answer to any offer has its streams in order, at most one of them open'
       const media = lines.filter((text) => text.startsWith('m='))
       const answerable = media.length > 0 && media.length <= 16 && !media.includes('m=x\x00')
       assert.equal(answer !== null, answerable)
+      assert.equal(remoteAudio(lines.join(lineEnd)) !== null, /^m=audio 10000 /m.test(answer ?? ''))
       if (answer === null) return
       const answered = answer.split('\r\n').filter((text) => text.startsWith('m='))
       const kinds = (texts: string[]) => texts.map((text) => text.replace(/ \d+ (\S+) .*/, ' $1'))

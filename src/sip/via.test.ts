@@ -104,6 +104,12 @@ for (const [values, answer, why] of [
   })
 }
 
+test('where bytes are counted, received stands only where the client cannot know its address', () => {
+  const lean = (value: string) => answeredVia([value], '192.0.2.1', 5071, true)
+  assert.deepEqual(lean(`${hop} 192.0.2.1;rport;branch=1`), [`${hop} 192.0.2.1;branch=1;rport=5071`])
+  assert.deepEqual(lean(`${hop} 10.0.0.1;rport`), [`${hop} 10.0.0.1;rport=5071;received=192.0.2.1`])
+})
+
 test('an IPv6 source is compared with the reference in brackets, and named without them', () => {
   assert.deepEqual(answeredVia([`${hop} [2001:DB8::1]:5060`], '2001:db8::1', 5071), [`${hop} [2001:DB8::1]:5060`])
   assert.deepEqual(answeredVia([`${hop} [2001:db8::2]`], '2001:db8::1', 5071), [

@@ -47,16 +47,16 @@ export function parseVia(value: string): Via | null {
 /**
  * The Via values for a response: those of the request, the topmost with `received` where the packet did not come from
  * its sent-by host (RFC 3261 §18.2.1) or `rport` was asked for, and `rport` filled in (RFC 3581 §4). What the sender
- * wrote there himself is replaced.
+ * wrote there himself is replaced. With `isLean` a `received` that says what sent-by says already is left out.
  */
-export function answeredVia(values: readonly string[], sourceIp: string, sourcePort: number): string[] {
+export function answeredVia(values: readonly string[], sourceIp: string, sourcePort: number, isLean = false): string[] {
   const [first = '', ...others] = values
   const via = parseVia(first)
   if (via === null) return [...values]
   const wantsPort = via.parameters.some((parameter) => isNamed(parameter, 'rport'))
   const kept = via.parameters.filter((parameter) => !isNamed(parameter, 'received') && !isNamed(parameter, 'rport'))
   if (wantsPort) kept.push(`rport=${sourcePort}`)
-  if (wantsPort || sentByHost(via.sentBy) !== sourceIp) kept.push(`received=${sourceIp}`)
+  if ((wantsPort && !isLean) || sentByHost(via.sentBy) !== sourceIp) kept.push(`received=${sourceIp}`)
   const hop = [`${via.protocol} ${via.sentBy}`, ...kept].join(';')
   return [via.next === null ? hop : `${hop}, ${via.next}`, ...others]
 }

@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import type { BadActorEvent, Proof } from '../event/event.ts'
+import type { BadActorEvent, EventCredentials, Proof } from '../event/event.ts'
 import type { IpAddress } from '../net/ip.ts'
+
+/** How often the message of a row arrived again, beyond what the row says so far. */
+export interface Retransmissions {
+  readonly honeyId: number
+  readonly retransmissions: number
+}
 
 /** The writing side: one batch at a time, in the order given. */
 export interface EventWriter {
   /**
-   * Resolves when the whole batch is committed and a reader opened later sees it; rejects when none of it is. One
-   * call at a time: the next one only after the last has settled.
+   * Resolves with the honeyId of the batch's first row when the whole batch is committed and a reader opened later sees
+   * it; rejects when none of it is. The rows of a batch have consecutive ids, in its order. One call at a time, of this
+   * or of `amend`: the next one only after the last has settled.
    */
-  append(batch: readonly BadActorEvent[]): Promise<void>
+  append(batch: readonly BadActorEvent[]): Promise<number>
+  /** Adds to the retransmissions of rows; all of them, or it rejects and none. Ids of rows that are gone are ignored. */
+  amend(counts: readonly Retransmissions[]): Promise<void>
   /** Checkpoints and closes; resolves when the file is at rest. */
   close(): Promise<void>
 }
@@ -21,6 +30,9 @@ export interface BadActor {
   readonly seenLast: string
   readonly seenCount: number
   readonly bestProof: Proof
+  /** When `bestProof` was first reached, and what showed it; null for none, `proofBy` also where a row does not say. */
+  readonly proofAt: string | null
+  readonly proofBy: string | null
 }
 
 /** What is known of one called number, as dialled. */
@@ -29,6 +41,8 @@ export interface CalledNumber {
   readonly seenFirst: string
   readonly seenLast: string
   readonly seenCount: number
+  /** Of all events that dialled it, the best. */
+  readonly bestProof: Proof
 }
 
 /** One row of `honey` as a reader gives it. */
@@ -52,6 +66,10 @@ export interface StoredEvent {
   readonly fault: string | null
   readonly fingerprint: string | null
   readonly tool: string | null
+  readonly proofBy: string | null
+  readonly credentials: EventCredentials | null
+  /** How often the same message arrived again. */
+  readonly retransmissions: number
 }
 
 /** An event without its message. */
@@ -88,7 +106,7 @@ export interface ListQuery {
   readonly after?: Position
   /** Absent: all of them. */
   readonly limit?: number
-  /** Bad actors only: at least this well proven. */
+  /** At least this well proven: a number by the best of the events that dialled it. */
   readonly minProof?: Proof
 }
 
@@ -97,6 +115,10 @@ export interface EventQuery {
   readonly number?: string
   readonly method?: string
   readonly since?: string
+  /** At least this well proven. */
+  readonly minProof?: Proof
+  /** Only events with credentials. */
+  readonly withCredentials?: boolean
   /** Only events with a smaller honeyId: the next page. */
   readonly before?: number
   readonly limit: number

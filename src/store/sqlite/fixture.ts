@@ -7,12 +7,45 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { BadActorEvent } from '../../event/event.ts'
 import type { IpAddress } from '../../net/ip.ts'
+import type { EventQuery, EventReader } from '../store.ts'
+import { openForWriting } from './open.ts'
+import { openSqliteReader } from './reader.ts'
+import { cellsOf, createHoneyTable, type HoneyTable } from './table.ts'
 
 /** For tests: a folder that goes away with the test. */
 export function temporaryFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'sentrypeer-test-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   return folder
+}
+
+/** For tests: a table on a new file, and a reader beside it. */
+export function temporaryStore(t: TestContext) {
+  const file = join(temporaryFolder(t), 'x.db')
+  const database = openForWriting(file, { sync: 'normal', onProgress: () => {} })
+  const table = createHoneyTable(database)
+  const reader = openSqliteReader(file)
+  t.after(() => {
+    reader.close()
+    database.close()
+  })
+  return { file, database, table, reader }
+}
+
+/** For tests: gives the honeyId of the first. */
+export function add(table: HoneyTable, ...events: BadActorEvent[]): number {
+  return table.append(cellsOf(events))
+}
+
+/** For tests: the ids of all events that a query finds, page by page. */
+export function allEvents(reader: EventReader, query: Omit<EventQuery, 'limit'> = {}, limit = 7): string[] {
+  const uuids: string[] = []
+  for (let before: number | null | undefined; before !== null; ) {
+    const page = reader.events({ ...query, limit, ...(before === undefined ? {} : { before }) })
+    uuids.push(...page.events.map(({ eventUuid }) => eventUuid))
+    before = page.nextBefore
+  }
+  return uuids
 }
 
 /** For tests: an event with what the test cares about changed. */
@@ -35,6 +68,8 @@ export function eventOf(changes: Partial<Omit<BadActorEvent, 'sourceIp'>> & { so
     sipMessage: 'INVITE sip:00046500729221@127.0.0.1 SIP/2.0\r\n\r\n',
     createdByNodeId: '00000000-0000-4000-8000-000000000000',
     proof: 'none',
+    proofBy: null,
+    credentials: null,
     fault: null,
     fingerprint: null,
     tool: null,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { randomUUID } from 'node:crypto'
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { errorCode, OperatorError, reason } from '../../ops/errors.ts'
@@ -52,10 +51,16 @@ export function openForReading(file: string): DatabaseSync {
   return database
 }
 
-/** The node id kept in the file, made at the first start. */
-export function nodeIdOf(database: DatabaseSync): string {
-  database.prepare("INSERT INTO sentrypeer VALUES ('node_id', ?) ON CONFLICT DO NOTHING").run(randomUUID())
-  return String(database.prepare("SELECT value FROM sentrypeer WHERE name = 'node_id'").get()?.['value'])
+/** What the file keeps under these names: the values of the first start that gave any. */
+export function keepFirst(database: DatabaseSync, values: Readonly<Record<string, string>>): Map<string, string> {
+  const keep = database.prepare('INSERT INTO sentrypeer VALUES (?, ?) ON CONFLICT DO NOTHING')
+  const kept = database.prepare('SELECT value FROM sentrypeer WHERE name = ?')
+  return new Map(
+    Object.entries(values).map(([name, value]) => {
+      keep.run(name, value)
+      return [name, String(kept.get(name)?.['value'])]
+    }),
+  )
 }
 
 /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
-import { PROOF_LEVELS } from '../../event/event.ts'
+import { type EventCredentials, PROOF_LEVELS, type Proof } from '../../event/event.ts'
 import type { IpAddress } from '../../net/ip.ts'
 import type {
   BadActor,
@@ -42,6 +42,14 @@ const SUMMARY_COLUMNS = [
   'fault',
   'fingerprint',
   'tool',
+  'proof_by',
+  'auth_user',
+  'auth_realm',
+  'auth_nonce',
+  'auth_response',
+  'auth_algorithm',
+  'auth_password',
+  'retransmissions',
 ] as const
 
 type Row = Record<string, unknown>
@@ -103,7 +111,7 @@ function* rowsOf<T>(
   database: DatabaseSync,
   table: 'bad_actors' | 'called_numbers',
   key: 'source_ip' | 'called_number',
-  { order, since, after, limit, minProof }: ListQuery,
+  { order, since, after, limit, minProof = 'none' }: ListQuery,
   from: (row: Row) => T,
 ): IterableIterator<T> {
   const newest = order === 'newest'
@@ -115,7 +123,8 @@ function* rowsOf<T>(
   }
   if (since !== undefined) add('seen_last >= ?', since)
   if (after !== undefined) add(`(seen_last, ${key}) ${newest ? '<' : '>'} (?, ?)`, after.seenLast, after.key)
-  if (minProof !== undefined && table === 'bad_actors') add('best_proof >= ?', PROOF_LEVELS.indexOf(minProof))
+  const proof = PROOF_LEVELS.indexOf(minProof)
+  if (proof > 0) add('best_proof > 0 AND best_proof >= ?', proof) // in so many words, for the index of proven rows
   const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
   const direction = newest ? 'DESC' : 'ASC'
   const cut = limit === undefined ? '' : 'LIMIT ?'
@@ -127,7 +136,7 @@ function* rowsOf<T>(
 
 /**
  * The ids to look at, newest first, at most `most`: of one address, of one number (as To or as the Request-URI had it),
- * or of all. Each comes off the end of an index, so the cost does not grow with the table.
+ * of those with credentials, or of all. Each comes off the end of an index, so the cost does not grow with the table.
  */
 function createCandidates(database: DatabaseSync) {
   const newestOf = (condition: string) =>
@@ -136,10 +145,12 @@ function createCandidates(database: DatabaseSync) {
   const ofIp = newestOf('source_ip = ?')
   const ofCalled = newestOf('called_number = ?')
   const ofRequest = newestOf('request_user = ?')
+  const withAuth = newestOf('auth_user IS NOT NULL')
   const ids = (rows: readonly Row[]) => rows.map((row) => Number(row['honey_id']))
-  return ({ ip, number, before = Number.MAX_SAFE_INTEGER }: Omit<EventQuery, 'limit'>, most: number): number[] => {
+  return (query: Omit<EventQuery, 'limit'>, most: number): number[] => {
+    const { ip, number, withCredentials = false, before = Number.MAX_SAFE_INTEGER } = query
     if (ip !== undefined) return ids(ofIp.all(ip, before, most))
-    if (number === undefined) return ids(all.all(before, most))
+    if (number === undefined) return ids((withCredentials ? withAuth : all).all(before, most))
     const called = ids(ofCalled.all(number, before, most))
     const request = ids(ofRequest.all(number, before, most)) // never the same rows: it is kept only where it differs
     return request.length === 0 ? called : [...called, ...request].sort((one, other) => other - one).slice(0, most)
@@ -150,8 +161,9 @@ type Candidates = ReturnType<typeof createCandidates>
 
 /** Looks at candidates one by one until the page is full: no question reads more than a bounded number of rows. */
 function eventPage(row: StatementSync, candidates: Candidates, query: EventQuery): EventPage {
-  const filtered =
-    query.method !== undefined || query.since !== undefined || (query.ip !== undefined && query.number !== undefined)
+  const { ip, number, method, since, minProof = 'none', withCredentials = false } = query
+  const indexed = [ip !== undefined, number !== undefined, withCredentials].filter(Boolean).length
+  const filtered = method !== undefined || since !== undefined || minProof !== 'none' || indexed > 1
   const most = filtered ? Math.max(EXAMINED_EVENTS, query.limit) : query.limit
   const ids = candidates(query, most)
   const events: StoredEvent[] = []
@@ -163,12 +175,15 @@ function eventPage(row: StatementSync, candidates: Candidates, query: EventQuery
   return { events, nextBefore: ids.length === most ? (ids.at(-1) ?? null) : null }
 }
 
-function matches(event: StoredEvent, { ip, number, method, since }: EventQuery): boolean {
+function matches(event: StoredEvent, query: EventQuery): boolean {
+  const { ip, number, method, since, minProof = 'none', withCredentials = false } = query
   return (
     (ip === undefined || event.sourceIp === ip) &&
     (number === undefined || event.calledNumber === number || event.requestUser === number) &&
     (method === undefined || event.method === method) &&
-    (since === undefined || event.timestamp >= since)
+    (since === undefined || event.timestamp >= since) &&
+    PROOF_LEVELS.indexOf(event.proof as Proof) >= PROOF_LEVELS.indexOf(minProof) &&
+    (!withCredentials || event.credentials !== null)
   )
 }
 
@@ -221,7 +236,9 @@ function badActorOf(row: Row): BadActor {
     seenFirst: String(row['seen_first']),
     seenLast: String(row['seen_last']),
     seenCount: Number(row['seen_count']),
-    bestProof: PROOF_LEVELS[Number(row['best_proof'])] ?? 'none',
+    bestProof: bestProofOf(row),
+    proofAt: textOrNull(row['proof_at']),
+    proofBy: textOrNull(row['proof_by']),
   }
 }
 
@@ -231,7 +248,12 @@ function calledNumberOf(row: Row): CalledNumber {
     seenFirst: String(row['seen_first']),
     seenLast: String(row['seen_last']),
     seenCount: Number(row['seen_count']),
+    bestProof: bestProofOf(row),
   }
+}
+
+function bestProofOf(row: Row): Proof {
+  return PROOF_LEVELS[Number(row['best_proof'])] ?? 'none'
 }
 
 function storedEventOf(row: Row): StoredEvent {
@@ -258,6 +280,22 @@ function eventSummaryOf(row: Row): EventSummary {
     fault: textOrNull(row['fault']),
     fingerprint: textOrNull(row['fingerprint']),
     tool: textOrNull(row['tool']),
+    proofBy: textOrNull(row['proof_by']),
+    credentials: credentialsOf(row),
+    retransmissions: numberOrNull(row['retransmissions']) ?? 0,
+  }
+}
+
+function credentialsOf(row: Row): EventCredentials | null {
+  const user = textOrNull(row['auth_user'])
+  if (user === null) return null
+  return {
+    user,
+    realm: text(row['auth_realm']),
+    nonce: text(row['auth_nonce']),
+    response: text(row['auth_response']),
+    algorithm: text(row['auth_algorithm']),
+    password: textOrNull(row['auth_password']),
   }
 }
 

@@ -9,48 +9,22 @@ import { test } from 'node:test'
 import { testWith } from '../../../test/peers.ts'
 import type { BadActorEvent } from '../../event/event.ts'
 import type { IpAddress } from '../../net/ip.ts'
-import type { EventQuery, EventReader } from '../store.ts'
-import { eventOf, temporaryFolder } from './fixture.ts'
-import { nodeIdOf, openForWriting } from './open.ts'
+import { add, allEvents, eventOf, temporaryFolder, temporaryStore } from './fixture.ts'
+import { openForWriting } from './open.ts'
 import { openSqliteReader } from './reader.ts'
-import { cellsOf, createHoneyTable, type HoneyTable } from './table.ts'
+import { createHoneyTable, type HoneyTable } from './table.ts'
 import { openSqliteWriter } from './writer.ts'
 
 const quiet = { sync: 'normal', onProgress: () => {} } as const
 
-/** A table on a new file, and a reader beside it. */
-function store(t: Parameters<typeof temporaryFolder>[0]) {
-  const file = join(temporaryFolder(t), 'x.db')
-  const database = openForWriting(file, quiet)
-  const table = createHoneyTable(database)
-  const reader = openSqliteReader(file)
-  t.after(() => {
-    reader.close()
-    database.close()
-  })
-  return { file, database, table, reader }
-}
-
-function add(table: HoneyTable, ...events: BadActorEvent[]): void {
-  table.append(cellsOf(events))
-}
-
-function allEvents(reader: EventReader, query: Omit<EventQuery, 'limit'> = {}, limit = 7): string[] {
-  const uuids: string[] = []
-  for (let before: number | null | undefined; before !== null; ) {
-    const page = reader.events({ ...query, limit, ...(before === undefined ? {} : { before }) })
-    uuids.push(...page.events.map(({ eventUuid }) => eventUuid))
-    before = page.nextBefore
-  }
-  return uuids
-}
-
 testWith(['sqlite3'], 'an event comes back as it was stored, to our reader and to any SQLite tool', async (t) => {
-  const { file, table, reader } = store(t)
+  const { file, table, reader } = temporaryStore(t)
   const event = eventOf({
     sourceIp: '2001:db8::1',
     transport: 'TLS',
     proof: 'handshake',
+    proofBy: 'tls',
+    credentials: { user: '100', realm: 'r', nonce: 'n', response: '0f', algorithm: 'MD5', password: null },
     requestUser: '46500729221',
     fault: 'x',
     fingerprint: 's1.vtf',
@@ -81,6 +55,9 @@ testWith(['sqlite3'], 'an event comes back as it was stored, to our reader and t
     fault: 'x',
     fingerprint: 's1.vtf',
     tool: 'sipsak',
+    proofBy: 'tls',
+    credentials: { user: '100', realm: 'r', nonce: 'n', response: '0f', algorithm: 'MD5', password: null },
+    retransmissions: 0,
   })
   const shell = execFileSync('sqlite3', [
     file,
@@ -90,7 +67,7 @@ testWith(['sqlite3'], 'an event comes back as it was stored, to our reader and t
 })
 
 test('the columns of the C program come first, with their names and order', (t) => {
-  const { database } = store(t)
+  const { database } = temporaryStore(t)
   const names = database
     .prepare("SELECT name FROM pragma_table_info('honey')")
     .all()
@@ -112,9 +89,13 @@ test('the columns of the C program come first, with their names and order', (t) 
 })
 
 test('aggregates keep count, first, last and best proof, whatever the order of events', (t) => {
-  const { table, reader } = store(t)
+  const { table, reader } = temporaryStore(t)
   const at = (second: number) => `2026-11-22 01:02:0${second}.000000000`
-  add(table, eventOf({ timestamp: at(5), proof: 'none' }), eventOf({ timestamp: at(3), proof: 'handshake' }))
+  add(
+    table,
+    eventOf({ timestamp: at(5), proof: 'none' }),
+    eventOf({ timestamp: at(3), proof: 'handshake', proofBy: 'tcp' }),
+  )
   add(
     table,
     eventOf({ timestamp: at(4) }),
@@ -126,6 +107,8 @@ test('aggregates keep count, first, last and best proof, whatever the order of e
     seenLast: at(5),
     seenCount: 3,
     bestProof: 'handshake',
+    proofAt: at(3),
+    proofBy: 'tcp',
   })
   assert.equal(reader.calledNumber('100')?.seenCount, 1)
   assert.equal(reader.badActor('198.51.100.9' as IpAddress), null)
@@ -133,7 +116,7 @@ test('aggregates keep count, first, last and best proof, whatever the order of e
 })
 
 test('only digits with an optional plus are called numbers; the dialling of the Request-URI counts too', (t) => {
-  const { table, reader } = store(t)
+  const { table, reader } = temporaryStore(t)
   for (const calledNumber of ['admin', '1000x', '', '+', "1' OR '1'='1", '+46500729221', '9'.repeat(129)])
     add(table, eventOf({ calledNumber }))
   add(table, eventOf({ calledNumber: '100', requestUser: '0046500729221' }))
@@ -148,7 +131,7 @@ test('only digits with an optional plus are called numbers; the dialling of the 
 })
 
 test('a batch that fails halfway leaves nothing behind, and the next one is stored', (t) => {
-  const { table, reader, database } = store(t)
+  const { table, reader, database } = temporaryStore(t)
   database.exec(
     "CREATE TEMP TRIGGER fail BEFORE INSERT ON honey WHEN new.method = 'BOOM' BEGIN SELECT raise(ABORT, 'boom'); END",
   )
@@ -163,7 +146,7 @@ testWith(
   ['sqlite3'],
   'rows that another program inserts, before and between ours, are counted once each',
   async (t) => {
-    const { file, database, table, reader } = store(t)
+    const { file, database, table, reader } = temporaryStore(t)
     const shell = (rows: number) => {
       const one =
         "INSERT INTO honey (event_timestamp, source_ip, called_number, method) VALUES ('2020-01-01 00:00:00.5', '203.0.113.5:5066', '12', 'INVITE');"
@@ -196,7 +179,7 @@ testWith(
   'rows that another program inserts while nobody probes us are counted all the same',
   async (t) => {
     const file = join(temporaryFolder(t), 'x.db')
-    const writer = await openSqliteWriter({ file, sync: 'normal' }, () => {})
+    const writer = await openSqliteWriter({ file, sync: 'normal', firstValues: {} }, () => {})
     const reader = openSqliteReader(file)
     t.after(() => reader.close())
     const insert = "INSERT INTO honey (event_timestamp, source_ip) VALUES ('2020-01-01 00:00:00.5', '203.0.113.5')"
@@ -212,7 +195,7 @@ testWith(
 
 testWith(['sqlite3'], 'a file that is moved away while in use takes no rows until it is back', async (t) => {
   const file = join(temporaryFolder(t), 'x.db')
-  const writer = await openSqliteWriter({ file, sync: 'normal' }, () => {})
+  const writer = await openSqliteWriter({ file, sync: 'normal', firstValues: {} }, () => {})
   await writer.append([eventOf()])
   renameSync(file, `${file}.moved`)
   await assert.rejects(writer.append([eventOf()]), /put it back, or restart/)
@@ -224,7 +207,7 @@ testWith(['sqlite3'], 'a file that is moved away while in use takes no rows unti
 })
 
 test('lists are in order of time, page without gaps or repeats, and filter by time and proof', (t) => {
-  const { table, reader } = store(t)
+  const { table, reader } = temporaryStore(t)
   for (let host = 0; host < 25; host++) {
     add(
       table,
@@ -260,7 +243,7 @@ test('lists are in order of time, page without gaps or repeats, and filter by ti
 })
 
 test('a snapshot does not change while events arrive, and its reader holds up nobody', (t) => {
-  const { table, reader } = store(t)
+  const { table, reader } = temporaryStore(t)
   add(table, eventOf({ sourceIp: '198.51.100.1' }), eventOf({ sourceIp: '198.51.100.2' }))
   const snapshot = reader.snapshot()
   const list = snapshot.badActors({ order: 'newest' })
@@ -273,7 +256,7 @@ test('a snapshot does not change while events arrive, and its reader holds up no
 })
 
 test('events come newest first; filters by address, number, method and time meet them all, page by page', (t) => {
-  const { table, reader } = store(t)
+  const { table, reader } = temporaryStore(t)
   const events = Array.from({ length: 60 }, (_, index) =>
     eventOf({
       sourceIp: `198.51.100.${index % 3}`,
@@ -316,7 +299,7 @@ test('events come newest first; filters by address, number, method and time meet
 })
 
 test('a question that matches nothing looks at a bounded number of rows and says where to go on', (t) => {
-  const { table, reader } = store(t)
+  const { table, reader } = temporaryStore(t)
   for (let batch = 0; batch < 6; batch++) add(table, ...Array.from({ length: 100 }, () => eventOf()))
   const page = reader.events({ method: 'NONE', limit: 10 })
   assert.deepEqual(page, { events: [], nextBefore: 101 })
@@ -324,7 +307,7 @@ test('a question that matches nothing looks at a bounded number of rows and says
 })
 
 test('a profile counts over the newest hundred events, most frequent first', (t) => {
-  const { table, reader } = store(t)
+  const { table, reader } = temporaryStore(t)
   add(table, ...Array.from({ length: 50 }, () => eventOf({ method: 'REGISTER' })))
   add(
     table,
@@ -351,20 +334,11 @@ test('a profile counts over the newest hundred events, most frequent first', (t)
 })
 
 test('the version changes with every commit and with nothing else', (t) => {
-  const { table, reader } = store(t)
+  const { table, reader } = temporaryStore(t)
   const before = reader.version()
   assert.equal(reader.version(), before)
   add(table, eventOf())
   assert.notEqual(reader.version(), before)
-})
-
-test('the node id is made once and kept', (t) => {
-  const { file, database } = store(t)
-  const id = nodeIdOf(database)
-  assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
-  const again = openForWriting(file, quiet)
-  assert.equal(nodeIdOf(again), id)
-  again.close()
 })
 
 for (const [name, make, code] of [
@@ -459,7 +433,7 @@ test('a file of the C program is upgraded with a copy beside it, and every row i
 
 test('the writer stores in its own thread, tells why it refuses, and closes the file at rest', async (t) => {
   const file = join(temporaryFolder(t), 'x.db')
-  const writer = await openSqliteWriter({ file, sync: 'full' }, () => {})
+  const writer = await openSqliteWriter({ file, sync: 'full', firstValues: {} }, () => {})
   await writer.append([eventOf(), eventOf()])
   const locker = new DatabaseSync(file)
   locker.exec('BEGIN IMMEDIATE')
@@ -473,7 +447,7 @@ test('the writer stores in its own thread, tells why it refuses, and closes the 
   await writer.close()
   assert.ok(!existsSync(`${file}-wal`))
   await assert.rejects(
-    openSqliteWriter({ file: join(file, 'x'), sync: 'normal' }, () => {}),
+    openSqliteWriter({ file: join(file, 'x'), sync: 'normal', firstValues: {} }, () => {}),
     { code: 'DB_NOT_WRITABLE' },
   )
 })

@@ -2,6 +2,7 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 import { type BadActorEvent, NOT_FOUND } from '../../event/event.ts'
+import type { Retransmissions } from '../store.ts'
 import { type Countable, createCounter } from './aggregate.ts'
 import { splitSource } from './source.ts'
 
@@ -29,9 +30,18 @@ const COLUMNS = [
   'fault',
   'fingerprint',
   'tool',
+  'proof_by',
+  'auth_user',
+  'auth_realm',
+  'auth_nonce',
+  'auth_response',
+  'auth_algorithm',
+  'auth_password',
 ] as const
 
 const SLICE_ROWS = 5_000 // chosen: counting one takes about 10 ms, and ingest waits no longer than that
+
+const NO_CREDENTIALS = { user: null, realm: null, nonce: null, response: null, algorithm: null, password: null }
 
 /** The cells of a batch in one flat array: half the cost of an array for each row when it crosses a thread. */
 export function cellsOf(batch: readonly BadActorEvent[]): Cell[] {
@@ -40,7 +50,9 @@ export function cellsOf(batch: readonly BadActorEvent[]): Cell[] {
     cells.push(event.timestamp, event.eventUuid, event.collectedMethod, event.sourceIp, event.calledNumber ?? NOT_FOUND)
     cells.push(event.transport, event.method ?? NOT_FOUND, event.userAgent ?? NOT_FOUND, event.sipMessage)
     cells.push(event.createdByNodeId, event.sourcePort, event.destinationIp, event.destinationPort, event.requestUser)
-    cells.push(event.proof, event.origin, event.fault, event.fingerprint, event.tool)
+    cells.push(event.proof, event.origin, event.fault, event.fingerprint, event.tool, event.proofBy)
+    const { user, realm, nonce, response, algorithm, password } = event.credentials ?? NO_CREDENTIALS
+    cells.push(user, realm, nonce, response, algorithm, password)
   }
   return cells
 }
@@ -48,8 +60,13 @@ export function cellsOf(batch: readonly BadActorEvent[]): Cell[] {
 export interface HoneyTable {
   /** Looks for rows that others inserted since the last batch of ours; `countSlice` then has work. */
   noteRowsOfOthers(): void
-  /** Inserts and counts in one transaction: all of it, or an exception and nothing of it. */
-  append(cells: readonly Cell[]): void
+  /**
+   * Inserts and counts in one transaction: all of it, or an exception and nothing of it. Gives the honeyId of the first
+   * row; those of the others follow it one by one, since nobody else can insert meanwhile.
+   */
+  append(cells: readonly Cell[]): number
+  /** Adds to the retransmissions of rows in one transaction. */
+  amend(counts: readonly Retransmissions[]): void
   /** Counts one slice of rows that others inserted. False when there are none left. */
   countSlice(): boolean
 }
@@ -64,10 +81,14 @@ export function createHoneyTable(database: DatabaseSync): HoneyTable {
   const addInterval = database.prepare('INSERT INTO uncounted VALUES (?, ?)')
   const firstInterval = database.prepare('SELECT from_id, upto_id FROM uncounted ORDER BY from_id LIMIT 1')
   const dropInterval = database.prepare('DELETE FROM uncounted WHERE from_id = ?')
-  const sliceRows = database.prepare(`SELECT honey_id, event_timestamp, source_ip, called_number, request_user, proof
+  const sliceRows =
+    database.prepare(`SELECT honey_id, event_timestamp, source_ip, called_number, request_user, proof, proof_by
     FROM honey WHERE honey_id BETWEEN ? AND ? ORDER BY honey_id LIMIT ${SLICE_ROWS}`)
   const setSource = database.prepare(
     'UPDATE honey SET source_ip = ?, source_port = coalesce(?, source_port) WHERE honey_id = ?',
+  )
+  const addRetransmissions = database.prepare(
+    'UPDATE honey SET retransmissions = retransmissions + ? WHERE honey_id = ?',
   )
   const count = createCounter(database)
 
@@ -90,14 +111,23 @@ export function createHoneyTable(database: DatabaseSync): HoneyTable {
   return {
     noteRowsOfOthers,
     append(cells) {
+      let firstId = 0
       inTransaction(database, () => {
         let id = 0
         for (let at = 0; at < cells.length; at += COLUMNS.length) {
           id = Number(insert.run(...cells.slice(at, at + COLUMNS.length)).lastInsertRowid)
-          if (at === 0) noteForeignRows(id - 1)
+          if (at !== 0) continue
+          firstId = id
+          noteForeignRows(id - 1)
         }
         count(countables(cells))
         setCounted.run(id)
+      })
+      return firstId
+    },
+    amend(counts) {
+      inTransaction(database, () => {
+        for (const { honeyId, retransmissions } of counts) addRetransmissions.run(retransmissions, honeyId)
       })
     },
     countSlice() {
@@ -139,6 +169,7 @@ function* countables(cells: readonly Cell[]): Iterable<Countable> {
       calledNumber: textOrNull(cells[at + 4]),
       requestUser: textOrNull(cells[at + 13]),
       proof: String(cells[at + 14]),
+      proofBy: textOrNull(cells[at + 19]),
     }
   }
 }
@@ -150,6 +181,7 @@ function countable(row: Record<string, unknown>): Countable {
     calledNumber: textOrNull(row['called_number']),
     requestUser: textOrNull(row['request_user']),
     proof: String(row['proof'] ?? 'none'),
+    proofBy: textOrNull(row['proof_by']),
   }
 }
 

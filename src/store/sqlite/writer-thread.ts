@@ -4,8 +4,8 @@ import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError, reason } from '../../ops/errors.ts'
-import { asOperatorError, nodeIdOf, openForWriting, sqliteCode } from './open.ts'
-import { type Cell, createHoneyTable } from './table.ts'
+import { asOperatorError, keepFirst, openForWriting, sqliteCode } from './open.ts'
+import { createHoneyTable } from './table.ts'
 import type { FromWriter, ToWriter, WriterSettings } from './writer.ts'
 
 /*
@@ -18,7 +18,7 @@ const CLOSE_BUSY_MS = 200
 
 if (parentPort === null) throw new Error('writer-thread.ts is started by writer.ts')
 const port = parentPort
-const { file, sync } = workerData as WriterSettings // made by writer.ts and nobody else
+const { file, sync, firstValues } = workerData as WriterSettings // made by writer.ts and nobody else
 const post = (message: FromWriter) => port.postMessage(message)
 
 run()
@@ -68,7 +68,14 @@ function run(): void {
     port.on('message', (message: ToWriter) => {
       switch (message.kind) {
         case 'append':
-          return post(appended(message.cells))
+          return post(written(() => ({ kind: 'committed', firstId: table.append(message.cells) })))
+        case 'amend':
+          return post(
+            written(() => {
+              table.amend(message.counts)
+              return { kind: 'amended' }
+            }),
+          )
         case 'close':
           counting = false
           clearInterval(looking)
@@ -81,23 +88,23 @@ function run(): void {
       }
     })
 
-    function appended(cells: readonly Cell[]): FromWriter {
+    function written(write: () => FromWriter): FromWriter {
       // Rows for a file that was moved or removed would be gone with our exit, or be looked for in vain.
       if (identity() !== opened)
         return { kind: 'refused', reason: `${file} is not the file that was opened: put it back, or restart` }
       try {
-        table.append(cells)
+        const answer = write()
         if (!counting) {
           counting = true // rows of others may have shown up between ours
           setImmediate(countWhenIdle)
         }
-        return { kind: 'committed' }
+        return answer
       } catch (error) {
         return { kind: 'refused', reason: reason(error) }
       }
     }
 
-    post({ kind: 'opened', nodeId: nodeIdOf(database) })
+    post({ kind: 'opened', kept: keepFirst(database, firstValues) })
     setImmediate(countWhenIdle)
   } catch (error) {
     if (!(error instanceof OperatorError) && sqliteCode(error) === null) throw error

@@ -1,27 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import { randomUUID } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { OperatorError, type OperatorErrorCode } from '../../ops/errors.ts'
-import type { EventWriter } from '../store.ts'
+import type { EventWriter, Retransmissions } from '../store.ts'
 import { type Cell, cellsOf } from './table.ts'
 
 export interface WriterSettings {
   readonly file: string
   readonly sync: 'normal' | 'full'
+  /** What the file keeps from the first start on; later ones are given what it holds and not these. */
+  readonly firstValues: Readonly<Record<string, string>>
 }
 
-export type ToWriter = { readonly kind: 'append'; readonly cells: readonly Cell[] } | { readonly kind: 'close' }
+export type ToWriter =
+  | { readonly kind: 'append'; readonly cells: readonly Cell[] }
+  | { readonly kind: 'amend'; readonly counts: readonly Retransmissions[] }
+  | { readonly kind: 'close' }
 
 export type FromWriter =
-  | { readonly kind: 'opened'; readonly nodeId: string }
+  | { readonly kind: 'opened'; readonly kept: ReadonlyMap<string, string> }
   | { readonly kind: 'failed'; readonly code: OperatorErrorCode; readonly reason: string; readonly hint: string }
   | { readonly kind: 'progress'; readonly text: string }
-  | { readonly kind: 'committed' }
+  | { readonly kind: 'committed'; readonly firstId: number }
+  | { readonly kind: 'amended' }
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'closed' }
 
 export interface SqliteWriter extends EventWriter {
-  /** This node's id, kept in the file. */
+  /** What the file holds for the names of `firstValues`. */
+  readonly kept: ReadonlyMap<string, string>
+  /** This node's id, kept in the file under `node_id`. */
   readonly nodeId: string
   /** Rejects if the thread dies: our bug; nothing can be stored any more. */
   readonly failed: Promise<never>
@@ -32,12 +41,13 @@ export interface SqliteWriter extends EventWriter {
  * Rejects with the OperatorErrors of `openForWriting`.
  */
 export async function openSqliteWriter(
-  settings: WriterSettings,
+  { file, sync, firstValues }: WriterSettings,
   onProgress: (text: string) => void,
 ): Promise<SqliteWriter> {
   // One source file in a clone, one bundle beside this one in the published package.
   const script = import.meta.url.endsWith('.ts') ? './writer-thread.ts' : './writer-thread.js'
-  const thread = new Worker(new URL(script, import.meta.url), { workerData: settings })
+  const workerData = { file, sync, firstValues: { node_id: randomUUID(), ...firstValues } } satisfies WriterSettings
+  const thread = new Worker(new URL(script, import.meta.url), { workerData })
   const died = Promise.withResolvers<never>()
   died.promise.catch(() => {}) // whoever waits for an answer gets it too
   let answer = Promise.withResolvers<FromWriter>()
@@ -62,14 +72,24 @@ export async function openSqliteWriter(
   if (opened.kind === 'failed') throw new OperatorError(opened.code, opened.reason, opened.hint)
   if (opened.kind !== 'opened') throw new Error(`the database thread began with ${opened.kind}`)
   return {
-    nodeId: opened.nodeId,
+    kept: opened.kept,
+    nodeId: String(opened.kept.get('node_id')), // given just above, so it is there
     failed: died.promise,
     async append(batch) {
       const result = await ask({ kind: 'append', cells: cellsOf(batch) })
-      if (result.kind === 'refused') throw new Error(result.reason)
+      if (result.kind === 'committed') return result.firstId
+      throw refusal(result)
+    },
+    async amend(counts) {
+      const result = await ask({ kind: 'amend', counts })
+      if (result.kind !== 'amended') throw refusal(result)
     },
     async close() {
       await ask({ kind: 'close' })
     },
   }
+}
+
+function refusal(answer: FromWriter): Error {
+  return new Error(answer.kind === 'refused' ? answer.reason : `the database thread answered ${answer.kind}`)
 }

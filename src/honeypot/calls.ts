@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import { type IpAddress, parseIp } from '../net/ip.ts'
+import type { ReturnPath } from '../net/packet.ts'
+import { headerValue, type SipRequest } from '../sip/message.ts'
+import { answerTo, remoteAudio } from '../sip/sdp.ts'
+import type { Reply } from '../sip/write.ts'
+import { type Answers, contactAt } from './answer.ts'
+import type { Audio, Dialogs, Session } from './dialogs.ts'
+import type { Offer } from './offer.ts'
+import type { Persona } from './persona.ts'
+import type { SourceProof } from './proof.ts'
+import { readTokenTemplate } from './token.ts'
+import type { Timers, Transaction } from './transactions.ts'
+
+/** How a call ends that was let through. */
+export const CALL_ENDS = ['answer', 'noise', 'busy', 'unavailable', 'not-found'] as const
+
+export type CallEnd = (typeof CALL_ENDS)[number]
+
+const REFUSALS = { busy: 486, unavailable: 480, 'not-found': 404 } as const
+const OUR_OFFER = 'm=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n' // RFC 3261 §13.3.1.4: the 200 to no offer has one
+const NOISE_S = 60
+const MAX_RINGING = 1_024 // chosen: each holds its request, of up to 64 KiB; one more is answered at once
+const SILENCE: Audio = { begin() {}, stop() {} }
+
+/** Opens a socket for the audio of a call; null when there are enough of them. Never rejects. */
+export type OpenMedia = (wanted: {
+  readonly localIp: IpAddress
+  readonly remote: { readonly ip: IpAddress; readonly port: number }
+  readonly payloadType: 0 | 8
+  readonly maxS: number
+}) => Promise<(Audio & { readonly port: number }) | null>
+
+/** Sends the first of the replies that may go out, longest first, through the transaction; it, or null for silence. */
+export type Answer = (exchange: Exchange, replies: readonly Reply[], toTag: string | null) => Reply | null
+
+/** A request, and what is needed to answer it, now or later. */
+export interface Exchange {
+  readonly path: ReturnPath
+  readonly request: SipRequest
+  readonly requestBytes: number
+  readonly offer: Offer
+  readonly transaction: Transaction
+}
+
+export interface CallsOptions {
+  readonly persona: Persona
+  readonly answers: Answers
+  readonly proof: SourceProof
+  readonly dialogs: Dialogs
+  readonly timers: Timers
+  readonly callEnd: CallEnd
+  readonly answer: Answer
+  readonly openMedia: OpenMedia
+}
+
+export interface Calls {
+  /** Lets an INVITE through. From an unproven source it gets its final response and nothing else. */
+  invite(exchange: Exchange): void
+  /** The tag in the responses to this INVITE; null when it was not let through. */
+  tagOf(invite: Transaction): string | null
+  /** RFC 3261 §9.2: answered 487, if it was not answered yet. */
+  cancel(invite: Transaction): void
+  /** RFC 3261 §14.2, RFC 3311: our end of the session stays as it is, whatever is offered now. */
+  refresh(exchange: Exchange, session: Session): void
+}
+
+/** One call from its INVITE to its final response. */
+interface Call {
+  readonly exchange: Exchange
+  readonly tag: string
+  readonly contact: string
+}
+
+export function createCalls(options: CallsOptions): Calls {
+  const { persona, answers, proof, dialogs, timers, callEnd, answer, openMedia } = options
+  const calls = new WeakMap<Transaction, Call>()
+  const owner = readTokenTemplate(persona.sdp.owner)
+  let ringing = 0
+
+  function contactFor({ path, request }: Exchange): string {
+    return contactAt(persona.contact, request, path, proof.contact(path))
+  }
+
+  /** Rings and ends like a telephone. */
+  function ring(call: Call): void {
+    ringing++
+    let isRinging = true
+    const stop = () => {
+      if (isRinging) ringing--
+      isRinging = false
+    }
+    answer(call.exchange, [{ status: 100, headers: [persona.agent], body: null }], null)
+    const cancels = [
+      timers.after(persona.ringsAfterMs, () => {
+        answer(call.exchange, answers.ringing(call.exchange.request, call.contact), call.tag)
+      }),
+      timers.after(persona.answersAfterMs, () => {
+        stop()
+        void end(call) // it has nothing that rejects
+      }),
+    ]
+    call.exchange.transaction.onEnd(() => {
+      for (const cancel of cancels) cancel()
+      stop()
+    })
+  }
+
+  async function end(call: Call): Promise<void> {
+    if (callEnd !== 'answer' && callEnd !== 'noise') return void refuse(call, REFUSALS[callEnd])
+    const audio = callEnd === 'noise' && proof.isProven(call.exchange.path) ? await audioFor(call.exchange) : null
+    if (!takeUp(call, audio)) audio?.stop()
+  }
+
+  function refuse({ exchange, tag }: Call, status: number): Reply | null {
+    return answer(exchange, answers.plain(status), tag)
+  }
+
+  /** Answers with 200; false when something else had to go out, or the caller has hung up meanwhile. */
+  function takeUp(call: Call, audio: (Audio & { readonly port: number }) | null): boolean {
+    const { exchange, tag, contact } = call
+    const session = sessionOf(exchange.path, tag, audio?.port ?? null)
+    const sdp = description(exchange, session, audio !== null)
+    // 486 is a final response too, and shorter than any request.
+    const sent = answer(exchange, [...answers.session(exchange.request, contact, sdp), ...answers.plain(486)], tag)
+    if (sent?.status !== 200) return false
+    dialogs.open(exchange.path, exchange.request, tag, session, audio ?? SILENCE)
+    return true
+  }
+
+  /** Only to the address that the call came from: an offer may name any third party. */
+  async function audioFor({ path, offer }: Exchange): Promise<(Audio & { readonly port: number }) | null> {
+    const remote = offer.kind === 'offer' ? remoteAudio(offer.text) : null
+    if (remote === null || !remote.receives || remote.ip === null || parseIp(remote.ip) !== path.sourceIp) return null
+    const payloadType = remote.payloadTypes.find((type) => type === 0 || type === 8)
+    if (payloadType !== 0 && payloadType !== 8) return null
+    const { destinationIp: localIp, sourceIp: ip } = path
+    return openMedia({ localIp, remote: { ip, port: remote.port }, payloadType, maxS: NOISE_S })
+  }
+
+  function sessionOf(path: ReturnPath, tag: string, port: number | null): Session {
+    const random = proof.mark(path, tag)
+    return {
+      id: random.readUInt32BE(0),
+      audioPort: port ?? 10_000 + (random.readUInt16BE(4) % 5_000) * 2,
+      owner: owner.write(random.subarray(6), 0),
+    }
+  }
+
+  function description({ path, offer }: Exchange, { id, audioPort, owner }: Session, noise: boolean): string {
+    const ours = {
+      address: path.destinationIp,
+      audioPort,
+      sessionId: id,
+      owner,
+      sessionName: persona.sdp.session,
+      withPtime: persona.sdp.ptime,
+      withComfortNoise: noise,
+    }
+    return answerTo(offer.kind === 'offer' ? offer.text : OUR_OFFER, ours) ?? '' // an offer has been found acceptable
+  }
+
+  return {
+    invite(exchange) {
+      const { path, request, transaction } = exchange
+      const tag = proof.tag(path, headerValue(request, 'call-id') ?? '')
+      const call = { exchange, tag, contact: contactFor(exchange) }
+      calls.set(transaction, call)
+      if (proof.isProven(path) && ringing < MAX_RINGING) ring(call)
+      else void end(call) // it has nothing that rejects
+    },
+    tagOf: (invite) => calls.get(invite)?.tag ?? null,
+    cancel(invite) {
+      const call = calls.get(invite)
+      if (call !== undefined && !invite.isAnswered()) refuse(call, 487)
+    },
+    refresh(exchange, session) {
+      const sdp = description(exchange, session, false)
+      answer(exchange, answers.session(exchange.request, contactFor(exchange), sdp), null)
+    },
+  }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import type { Packet } from '../net/packet.ts'
+import {
+  beginTransaction,
+  stepTransaction,
+  type TransactionInput,
+  type TransactionOutput,
+  type TransactionState,
+  type TransactionStep,
+  type TransactionTimer,
+} from '../sip/transaction.ts'
+import { createDeadlines, type Timers } from './timers.ts'
+
+const STEP_MS = 500 // chosen: T1; nothing is remembered shorter than the RFC says, and up to this much longer
+
+/** A transaction with what its machine does not hold: the last response, and the timers that run. */
+export interface RunningTransaction {
+  readonly method: string
+  /** Where the request came from, without its bytes, which may be 64 KiB. */
+  readonly packet: Packet
+  readonly requestBytes: number
+  /** Null until it has begun. */
+  state: TransactionState | null
+  response: Buffer | null
+  /** All that end when this one does; null when no such timer runs. */
+  endsWith: Set<RunningTransaction> | null
+  cancelRepeat: (() => void) | null
+}
+
+export interface TransactionRunner<Running extends RunningTransaction> {
+  begin(transaction: Running): void
+  /** The request came again, in this packet. */
+  comeAgain(transaction: Running, again: Packet): void
+  acknowledge(transaction: Running): void
+  /** False when the state does not allow it. */
+  respond(transaction: Running, status: number, bytes: Buffer, mayRetransmit: number): boolean
+  /** Stops the timers of a transaction, whatever its state. */
+  halt(transaction: Running): void
+  /** Stops the timers that transactions share. */
+  stop(): void
+}
+
+export interface RunnerOptions<Running extends RunningTransaction> {
+  readonly timers: Timers
+  readonly send: (packet: Packet, bytes: Buffer, why: 'asked' | 'unasked', ofRequestBytes: number) => boolean
+  readonly onTerminated: (transaction: Running) => void
+}
+
+/** Carries out what the machines of src/sip/transaction.ts ask for: sends, and keeps their time. */
+export function createTransactionRunner<Running extends RunningTransaction>({
+  timers,
+  send,
+  onTerminated,
+}: RunnerOptions<Running>): TransactionRunner<Running> {
+  // Timers H, J, L and the lifetime are many and all of one length. G and the 2xx are as many as our answers are.
+  const deadlines = createDeadlines<Running>(timers, STEP_MS, (transaction) => {
+    transaction.endsWith = null
+    const timer = transaction.state?.endsBy ?? null
+    if (timer !== null) input(transaction, { kind: 'timer', timer })
+  })
+
+  /** `again` is the packet to answer to, if it is not the first. */
+  function input(transaction: Running, what: TransactionInput, again: Packet | null = null): boolean {
+    if (transaction.state === null) return false
+    const step = stepTransaction(transaction.state, what)
+    follow(transaction, step, again)
+    return step.outputs.length > 0
+  }
+
+  function follow(transaction: Running, { state, outputs }: TransactionStep, again: Packet | null): void {
+    transaction.state = state
+    let hasFailed = false
+    for (const output of outputs) {
+      if (output.kind === 'send') hasFailed = !sendResponse(transaction, output.why, again)
+      else obey(transaction, output)
+    }
+    // What did not go out over UDP was held back by us, which is no error of the transport.
+    if (hasFailed && state.isReliable) input(transaction, { kind: 'transport-error' })
+  }
+
+  function sendResponse(transaction: Running, why: 'asked' | 'unasked', again: Packet | null): boolean {
+    const { packet, requestBytes, response } = transaction
+    return response !== null && send(again ?? packet, response, why, again?.bytes.length ?? requestBytes)
+  }
+
+  function obey(transaction: Running, output: Exclude<TransactionOutput, { readonly kind: 'send' }>): void {
+    switch (output.kind) {
+      case 'start':
+        return startTimer(transaction, output.timer, output.afterMs)
+      case 'stop':
+        return isRepeat(output.timer) ? stopRepeat(transaction) : stopEnd(transaction)
+      case 'terminated':
+        return onTerminated(transaction)
+      default:
+        return output satisfies never
+    }
+  }
+
+  function startTimer(transaction: Running, timer: TransactionTimer, afterMs: number): void {
+    if (!isRepeat(timer)) {
+      transaction.endsWith = deadlines.start(transaction, afterMs)
+      return
+    }
+    transaction.cancelRepeat = timers.after(afterMs, () => {
+      transaction.cancelRepeat = null
+      input(transaction, { kind: 'timer', timer })
+    })
+  }
+
+  return {
+    begin: (transaction) =>
+      follow(transaction, beginTransaction(transaction.method, transaction.packet.transport !== 'UDP'), null),
+    comeAgain: (transaction, again) => void input(transaction, { kind: 'request' }, again),
+    acknowledge: (transaction) => void input(transaction, { kind: 'ack' }),
+    respond(transaction, status, bytes, mayRetransmit) {
+      const before = transaction.response
+      transaction.response = bytes
+      if (input(transaction, { kind: 'respond', status, mayRetransmit })) return true
+      transaction.response = before
+      return false
+    },
+    halt(transaction) {
+      stopRepeat(transaction)
+      stopEnd(transaction)
+    },
+    stop: () => deadlines.stop(),
+  }
+}
+
+function isRepeat(timer: TransactionTimer): boolean {
+  return timer === 'G' || timer === '2xx'
+}
+
+function stopRepeat(transaction: RunningTransaction): void {
+  transaction.cancelRepeat?.()
+  transaction.cancelRepeat = null
+}
+
+function stopEnd(transaction: RunningTransaction): void {
+  transaction.endsWith?.delete(transaction)
+  transaction.endsWith = null
+}

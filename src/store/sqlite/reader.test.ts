@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type BadActorEvent, PROOF_LEVELS } from '../../event/event.ts'
+import type { IpAddress } from '../../net/ip.ts'
+import type { EventQuery } from '../store.ts'
+import { add, allEvents, eventOf, temporaryStore } from './fixture.ts'
+
+const credentials = { user: '', realm: 'r', nonce: 'n', response: '0f', algorithm: 'MD5', password: '1234' }
+
+const EVENTS = Array.from({ length: 60 }, (_, index) =>
+  eventOf({
+    sourceIp: `198.51.100.${index % 4}`,
+    calledNumber: String(100 + (index % 5)),
+    proof: index % 7 === 0 ? 'handshake' : index % 3 === 0 ? 'echo' : 'none',
+    credentials: index % 2 === 0 ? credentials : null,
+  }),
+)
+
+const hasCredentials = ({ credentials: found }: BadActorEvent) => found !== null
+const isFrom = (event: BadActorEvent) => event.sourceIp === '198.51.100.2'
+
+for (const [what, query, matches] of [
+  ['with credentials', { withCredentials: true }, hasCredentials],
+  ['with or without them', { withCredentials: false }, () => true],
+  ['proven by echo or better', { minProof: 'echo' }, ({ proof }) => proof !== 'none'],
+  ['proven by a handshake', { minProof: 'handshake' }, ({ proof }) => proof === 'handshake'],
+  ['proven or not', { minProof: 'none' }, () => true],
+  [
+    'with credentials, proven',
+    { withCredentials: true, minProof: 'echo' },
+    (event) => hasCredentials(event) && event.proof !== 'none',
+  ],
+  [
+    'with credentials, of an address',
+    { withCredentials: true, ip: '198.51.100.2' as IpAddress },
+    (event) => hasCredentials(event) && isFrom(event),
+  ],
+  [
+    'with credentials, of a number',
+    { withCredentials: true, number: '103' },
+    (event) => hasCredentials(event) && event.calledNumber === '103',
+  ],
+] as readonly [string, Omit<EventQuery, 'limit'>, (event: BadActorEvent) => boolean][]) {
+  test(`events ${what} come newest first, each once, page by page`, (t) => {
+    const { table, reader } = temporaryStore(t)
+    add(table, ...EVENTS)
+    const expected = EVENTS.filter(matches).map(({ eventUuid }) => eventUuid)
+    assert.deepEqual(allEvents(reader, query), expected.toReversed())
+    assert.equal(reader.events({ ...query, limit: 7 }).events.length, Math.min(7, expected.length), 'a full page')
+  })
+}
+
+test('the newest events with credentials are found at once, however many have none', (t) => {
+  const { database, table, reader } = temporaryStore(t)
+  add(table, eventOf({ credentials }), eventOf({ credentials }))
+  for (let batch = 0; batch < 6; batch++) add(table, ...Array.from({ length: 100 }, () => eventOf()))
+  const { events, nextBefore } = reader.events({ withCredentials: true, limit: 10 })
+  assert.deepEqual(
+    events.map(({ honeyId }) => honeyId),
+    [2, 1],
+  )
+  assert.equal(nextBefore, null)
+  const plan = database.prepare(
+    'EXPLAIN QUERY PLAN SELECT honey_id FROM honey WHERE auth_user IS NOT NULL AND honey_id < ? ORDER BY honey_id DESC',
+  )
+  assert.match(String(plan.get(99)?.['detail']), /USING INDEX credentials_index/)
+})
+
+test('credentials come back as they were, those of a row without a user are none', (t) => {
+  const { database, table, reader } = temporaryStore(t)
+  add(table, eventOf({ credentials: { ...credentials, password: null } }))
+  database.exec("INSERT INTO honey (source_ip, auth_realm) VALUES ('203.0.113.5', 'r')")
+  database.exec("INSERT INTO honey (source_ip, auth_user, auth_password) VALUES ('203.0.113.5', '100', 'x')")
+  assert.deepEqual(
+    reader.events({ limit: 3 }).events.map((event) => event.credentials),
+    [
+      { user: '100', realm: '', nonce: '', response: '', algorithm: '', password: 'x' },
+      null,
+      { ...credentials, password: null },
+    ],
+  )
+})
+
+for (const [minProof, ends] of [
+  ['none', [5, 4, 3, 2, 1, 0]],
+  ['echo', [5, 4, 2, 1]],
+  ['handshake', [5, 2]],
+] as const) {
+  test(`lists of what is proven by ${minProof} or better have that and no more, page by page`, (t) => {
+    const { table, reader } = temporaryStore(t)
+    for (const end of [0, 1, 2, 3, 4, 5]) {
+      const proof = PROOF_LEVELS[end % 3] ?? 'none'
+      add(
+        table,
+        eventOf({ sourceIp: `198.51.100.${end}`, calledNumber: `${end}`, proof, timestamp: `2026-11-2${end}` }),
+      )
+    }
+    const snapshot = reader.snapshot()
+    t.after(() => snapshot.close())
+    const last = ends[1] // of the first page
+    const after = (key: string) => ({ seenLast: `2026-11-2${last}`, key })
+    const actors = [
+      ...snapshot.badActors({ order: 'newest', minProof, limit: 2 }),
+      ...snapshot.badActors({ order: 'newest', minProof, after: after(`198.51.100.${last}`) }),
+    ]
+    const numbers = [
+      ...snapshot.calledNumbers({ order: 'newest', minProof, limit: 2 }),
+      ...snapshot.calledNumbers({ order: 'newest', minProof, after: after(`${last}`) }),
+    ]
+    assert.deepEqual(
+      actors.map(({ ipAddress }) => ipAddress),
+      ends.map((end) => `198.51.100.${end}`),
+    )
+    assert.deepEqual(
+      numbers.map(({ calledNumber }) => Number(calledNumber)),
+      ends,
+    )
+  })
+}
+
+for (const [table, key] of [
+  ['bad_actors', 'source_ip'],
+  ['called_numbers', 'called_number'],
+] as const) {
+  for (const [which, further] of [
+    ['all proven rows', ''],
+    ['proven rows since a time', ' AND seen_last >= ?'],
+    ['a further page of proven rows', ` AND (seen_last, ${key}) < (?, ?)`],
+  ] as const) {
+    test(`${which} of ${table}: found without reading past unproven ones`, (t) => {
+      const { database } = temporaryStore(t)
+      const where = `best_proof > 0 AND best_proof >= ?${further}`
+      const plan = database
+        .prepare(`EXPLAIN QUERY PLAN SELECT * FROM ${table} WHERE ${where} ORDER BY seen_last DESC, ${key} DESC`)
+        .all()
+      assert.equal(plan.length, 1, 'and without sorting them')
+      assert.match(String(plan[0]?.['detail']), new RegExp(`USING INDEX proven_${table}_by_time`))
+    })
+  }
+}

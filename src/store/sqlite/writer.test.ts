@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import assert from 'node:assert/strict'
+import { renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { type TestContext, test } from 'node:test'
+import { eventOf, temporaryFolder } from './fixture.ts'
+import { openSqliteReader } from './reader.ts'
+import { openSqliteWriter } from './writer.ts'
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
+async function open(t: TestContext, file: string, firstValues: Record<string, string> = {}) {
+  const writer = await openSqliteWriter({ file, sync: 'normal', firstValues }, () => {})
+  let open = true
+  const close = async () => {
+    if (open) await writer.close()
+    open = false
+  }
+  t.after(close)
+  return { ...writer, close }
+}
+
+test('values of the first start that has them are kept in the file, the node id among them', async (t) => {
+  const file = join(temporaryFolder(t), 'x.db')
+  const first = await open(t, file, { colour: 'red' })
+  assert.equal(first.kept.get('colour'), 'red')
+  assert.match(first.nodeId, UUID)
+  await first.close()
+
+  const second = await open(t, file, { colour: 'blue', shape: 'round' })
+  assert.deepEqual([second.kept.get('colour'), second.kept.get('shape'), second.nodeId], ['red', 'round', first.nodeId])
+  await second.close()
+
+  const third = await open(t, file)
+  assert.deepEqual([...third.kept], [['node_id', first.nodeId]])
+})
+
+test('the thread tells the first row of a batch, adds retransmissions, and tells why it refuses to', async (t) => {
+  const file = join(temporaryFolder(t), 'x.db')
+  const writer = await open(t, file)
+  assert.equal(await writer.append([eventOf(), eventOf()]), 1)
+  assert.equal(await writer.append([eventOf()]), 3)
+  const locker = new DatabaseSync(file)
+  locker.exec('BEGIN IMMEDIATE')
+  await assert.rejects(writer.amend([{ honeyId: 2, retransmissions: 5 }]), /locked/)
+  locker.exec('ROLLBACK')
+  locker.close()
+  await writer.amend([{ honeyId: 2, retransmissions: 5 }])
+  renameSync(file, `${file}.moved`)
+  await assert.rejects(writer.amend([{ honeyId: 2, retransmissions: 5 }]), /put it back, or restart/)
+  renameSync(`${file}.moved`, file)
+  const reader = openSqliteReader(file)
+  t.after(() => reader.close())
+  assert.deepEqual(
+    reader.events({ limit: 9 }).events.map(({ retransmissions }) => retransmissions),
+    [0, 5, 0],
+  )
+})
