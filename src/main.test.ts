@@ -59,6 +59,12 @@ test('"config check" reads a real file and names the line that is wrong', () => 
   })
 })
 
+test('"config check" reads the files that settings name', () => {
+  const { status, stderr } = sentrypeer(['config', 'check', '--weak-passwords', '/nowhere/at.all'])
+  assert.equal(status, 1)
+  assert.match(stderr, /cannot read \/nowhere\/at\.all: ENOENT.*\[FILE_UNREADABLE\]/)
+})
+
 test('"config check" refuses an API that is open to everyone, as the start does', () => {
   for (const command of [['config', 'check'], []]) {
     const { status, stdout, stderr } = sentrypeer([...command, '-a', '--api-listen', '0.0.0.0:9'])

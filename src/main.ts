@@ -32,8 +32,10 @@ async function main(): Promise<void> {
     }
     case 'config-check': {
       const { configReport } = await import('./cli/config-check.ts')
+      const { NOBODY, readPbxSettings } = await import('./pbx.ts')
       const config = load(command.argv)
       for (const warning of config.warnings) createLog('notice', printError).warn(`warning: ${warning}`)
+      await readPbxSettings(config.core, NOBODY) // the files that settings name
       return print(configReport(config))
     }
     case 'run':

@@ -59,6 +59,25 @@ const SUPPRESSED = {
   'forbidden-source': 'suppressedForbiddenSource',
 } as const satisfies Record<Exclude<Verdict, 'send'> | 'forbidden-source', CounterName>
 
+/** What the settings of a PBX come to. */
+interface PbxSettings {
+  readonly persona: Persona
+  readonly weakPasswords: readonly string[]
+  readonly extensions: Extensions
+}
+
+/** Reads the settings and the files that they name. Throws the OperatorErrors of `createPbx`. */
+export async function readPbxSettings(core: Config['core'], identity: Identity): Promise<PbxSettings> {
+  return {
+    persona: withSha256(await personaOf(core, identity), core.digestSha256),
+    weakPasswords: await weakPasswordsOf(core.weakPasswords),
+    extensions: extensionsOf(core.extensions, identity.seed),
+  }
+}
+
+/** Any identity: settings are right or wrong whatever it is. */
+export const NOBODY: Identity = { seed: '00', persona: PERSONA_NAMES[0] }
+
 /** Builds it from the settings. Throws OperatorErrors (PERSONA_INVALID, FILE_UNREADABLE, CONFIG_INVALID) that name the file and key. */
 export async function createPbx({
   core,
@@ -69,8 +88,7 @@ export async function createPbx({
   onRetransmitted,
 }: PbxParts): Promise<Pbx> {
   const { steadyMs, wallMs } = clock
-  const persona = withSha256(await personaOf(core, identity), core.digestSha256)
-  const weakPasswords = await weakPasswordsOf(core.weakPasswords)
+  const { persona, weakPasswords, extensions } = await readPbxSettings(core, identity)
   const timers = systemTimers()
   const proof = createSourceProof({
     secret: randomBytes(32).toString('hex'),
@@ -101,7 +119,7 @@ export async function createPbx({
   const media = createRtpMedia({ timers, clock, randomBytes, onError: () => counters.add('mediaFailures') })
   const respond = createResponder({
     persona,
-    extensions: extensionsOf(core.extensions, identity.seed),
+    extensions,
     attempts: createLoginAttempts({ acceptAfter: core.acceptAfter, steadyMs }),
     proof,
     sender,

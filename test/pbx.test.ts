@@ -168,3 +168,15 @@ async function rowsWith(daemon: DaemonProcess, methods: readonly string[]): Prom
     return methods.every((method) => rows.some((row) => row.method === method)) ? rows : null
   })
 }
+
+testWith(['baresip'], 'baresip hears the noise of a call that has some, from the port that we named', async (t) => {
+  const daemon = await startDaemon(t, { flags: ['-r', '--call-end', 'noise', '--accept-after', '1'] })
+  const phone = await startBaresip(t, { port: daemon.port('UDP'), user: '100', password: WEAK })
+  await phone.said(/registered successfully/)
+  phone.command(`/dial ${NUMBER}`)
+  await phone.said(/Call established/)
+  await phone.said(/incoming rtp for 'audio' established, receiving from 127\.0\.0\.1:1\d{4}$/m)
+  phone.command('/hangup')
+  await phone.said(/terminate call/)
+  await phone.quit()
+})
