@@ -163,7 +163,7 @@ async function startSip(node: Node, publisher: Publisher, writer: SqliteWriter, 
     onRetransmitted: publisher.retransmitted,
   })
   node.undo.push(async () => pbx.stop())
-  if (core.responsive) log.info(`Answering as ${pbx.personaName}`)
+  if (core.responsive) log.notice(`Passing for ${pbx.personaName} (docs/personas.md)`)
   const timestamp = createTimestampFormat()
   const observe = createObserver({
     nodeId: writer.nodeId,
@@ -195,7 +195,7 @@ async function startSip(node: Node, publisher: Publisher, writer: SqliteWriter, 
       local,
       counters,
       receive,
-      answersPings: core.responsive,
+      answersPings: (source) => core.responsive && pbx.mayAnswer(source),
       onLeftOut: ({ host, port }) =>
         log.notice(`Not listening on ${endpointText(host, port)}: this machine has no IPv6`),
     },

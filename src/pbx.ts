@@ -47,6 +47,8 @@ export interface Pbx {
   readonly transactions: Transactions
   readonly respond: Respond
   readonly observing: Pick<ObserverOptions, 'shownBy' | 'captureCredentials'>
+  /** Whether the operator lets anything be sent there. */
+  readonly mayAnswer: (source: IpAddress) => boolean
   /** Ends calls and transactions; nothing is sent any more. */
   stop(): void
 }
@@ -90,6 +92,7 @@ export async function createPbx({
   const { steadyMs, wallMs } = clock
   const { persona, weakPasswords, extensions } = await readPbxSettings(core, identity)
   const timers = systemTimers()
+  const isNeverAnswered = createRangeCheck(core.neverAnswer)
   const proof = createSourceProof({
     secret: randomBytes(32).toString('hex'),
     look: {
@@ -105,7 +108,7 @@ export async function createPbx({
     budget: createReplyBudget(steadyMs, randomBytes(4).readInt32BE()),
     isProven: proof.isProven,
     isOwnSocket,
-    isNeverAnswered: createRangeCheck(core.neverAnswer),
+    isNeverAnswered,
     onSent: (wasTaken) => counters.add(wasTaken ? 'repliesSent' : 'repliesNotSent'),
     onSuppressed: (why) => counters.add(SUPPRESSED[why]),
   })
@@ -133,9 +136,11 @@ export async function createPbx({
     personaName: persona.name,
     transactions,
     respond,
+    mayAnswer: (source) => !isNeverAnswered(source),
     observing: {
       shownBy: proof.shownBy,
       captureCredentials: createCredentialCapture({
+        realm: persona.realm,
         weakPasswords,
         steadyMs,
         onSkipped: () => counters.add('passwordsNotTried'),
@@ -186,7 +191,9 @@ async function customPersona(file: string | null, seed: string): Promise<Persona
     return readCustomPersona(parse(text), seed)
   } catch (error) {
     if (!(error instanceof PersonaError || error instanceof TomlError)) throw error
-    throw new OperatorError('PERSONA_INVALID', `${file}: ${reason(error)}`, 'docs/personas.md has an example.', error)
+    const where = error instanceof TomlError ? `${file}:${error.line}` : file
+    const [what = ''] = reason(error).split('\n')
+    throw new OperatorError('PERSONA_INVALID', `${where}: ${what}`, 'docs/personas.md has an example.', error)
   }
 }
 

@@ -156,14 +156,13 @@ for (const [what, text] of [
   })
 }
 
-test('an ACK is an event once, and no transaction can answer it', () => {
-  const given: (Transaction | null)[] = []
-  const respond: ReceiverParts['respond'] = (_packet, _parsed, _event, transaction) => given.push(transaction)
-  const { receive, settled, counters } = receiverWith({ respond })
+test('an ACK is an event once, and nothing answers it', () => {
+  const { receive, settled, counters, sent, again, transactions } = receiverWith()
   receive(request('ACK'))
   receive(request('ACK'))
   for (const settle of settled) settle('stored', 1)
-  assert.deepEqual([given, counters.get('retransmissions')], [[null], 1])
+  transactions.stop()
+  assert.deepEqual([settled.length, counters.get('retransmissions'), sent, again], [1, 1, [], [[1, 1]]])
 })
 
 test('a malformed request that can be answered is known when it comes again', () => {

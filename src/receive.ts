@@ -22,8 +22,13 @@ export interface ReceiverParts {
   readonly onBug: (error: unknown) => void
 }
 
-// What needs no transaction: it is no request, or one that no answer would find its way back from.
-const ALONE: Arrival = { kind: 'new', transaction: null }
+/** A message that has no transaction: it is no request, or one that no answer would find its way back from. */
+interface Alone {
+  readonly kind: 'new'
+  readonly transaction: null
+}
+
+const ALONE: Alone = { kind: 'new', transaction: null }
 
 /**
  * The whole life of a packet: parse, know a retransmission when it is one, observe, publish, and, once the event is
@@ -56,14 +61,24 @@ export function createReceiver({
       return
     }
     const { transaction } = arrival
-    const event = observe(packet, parsed)
+    const event = seen(packet, parsed, transaction)
     publish(event, (outcome, honeyId) => {
       guarded(() => settle(packet, parsed, event, transaction, outcome, honeyId))
       packet.done()
     })
   }
 
-  function arrive(packet: Packet, parsed: Evidence): Arrival {
+  /** What throws here leaves no transaction behind that would swallow the next copy. */
+  function seen(packet: Packet, parsed: Evidence, transaction: Transaction | null): BadActorEvent {
+    try {
+      return observe(packet, parsed)
+    } catch (error) {
+      transaction?.forget()
+      throw error
+    }
+  }
+
+  function arrive(packet: Packet, parsed: Evidence): Arrival | Alone {
     const message = parsed.kind === 'fault' ? parsed.message : parsed
     if (message?.kind !== 'request' || !isAnswerable(message)) return ALONE
     return transactions.arrive(packet, message)

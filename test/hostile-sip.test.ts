@@ -35,6 +35,7 @@ function requestOf(method: string, lines: readonly string[] = [], body = '', to 
 
 interface Knowledge {
   readonly nonce: string
+  readonly realm: string
   readonly to: string
 }
 
@@ -51,24 +52,27 @@ async function inCall(persona: Persona, maxReplyBytes = Number.POSITIVE_INFINITY
   const pbx = createTestPbx({ persona, acceptAfter: 1, budget, ...options })
   const challenge = pbx.receive(requestOf('REGISTER', [], '', '<sip:100@a>')).replies.join()
   const nonce = /nonce="([^"]*)"/.exec(challenge)?.[1] ?? assert.fail(challenge)
-  const { replies } = pbx.receive(requestOf('INVITE', [credentials('Proxy-Authorization', nonce)], SDP))
+  const { replies } = pbx.receive(
+    requestOf('INVITE', [credentials('Proxy-Authorization', { nonce, realm: persona.realm })], SDP),
+  )
   await pbx.pass(RINGING_MS)
   const answer = replies.find((reply) => reply.startsWith('SIP/2.0 200 ')) ?? assert.fail(replies.join())
   const to = /^To: (.*)\r$/m.exec(answer)?.[1] ?? assert.fail(answer)
   pbx.receive(requestOf('ACK', [], '', to))
   most = maxReplyBytes
-  const known: Knowledge = { nonce, to }
+  const known: Knowledge = { nonce, realm: persona.realm, to }
   return { pbx, known }
 }
 
-function credentials(header: string, nonce: string): string {
-  return `${header}: Digest username="100",realm="r",nonce="${nonce}",uri="sip:a",response="${'0'.repeat(32)}",algorithm=MD5`
+function credentials(header: string, { nonce, realm }: Pick<Knowledge, 'nonce' | 'realm'>): string {
+  return `${header}: Digest username="100",realm="${realm}",nonce="${nonce}",uri="sip:a",response="${'0'.repeat(32)}",algorithm=MD5`
 }
 
 /** What only somebody can send who listens to us. */
-function insiderMessages({ nonce, to }: Knowledge): Buffer[] {
-  const login = credentials('Authorization', nonce)
-  const proxyLogin = credentials('Proxy-Authorization', nonce)
+function insiderMessages(known: Knowledge): Buffer[] {
+  const { to } = known
+  const login = credentials('Authorization', known)
+  const proxyLogin = credentials('Proxy-Authorization', known)
   const contacts = ['Contact: <sip:1@a>;expires=5, <sip:2@a>', 'm: sip:3@a', 'Expires: 60', login]
   return [
     ...['INVITE', 'UPDATE'].map((method) => requestOf(method, ['Record-Route: <sip:p;lr>'], SDP, to)),
@@ -314,7 +318,7 @@ const MAX_MS = 5
 
 const CALLED = 'sip:00441632960083@a'
 const { known } = await inCall(createPersona('asterisk', '00'))
-const login = credentials('Authorization', known.nonce)
+const login = credentials('Authorization', known)
 
 const request = (lines: string) =>
   `INVITE ${CALLED} SIP/2.0\r\nVia: SIP/2.0/UDP a\r\nFrom: <sip:1@a>\r\nTo: <sip:1@a>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n${lines === '' ? '' : `${lines}\r\n`}\r\n`
@@ -365,7 +369,10 @@ const PLACES_IN_CREDENTIALS: readonly (readonly [string, string])[] = [
   ['in the username', register(`${login.replace('username="100"', 'username="#"')}`)],
   ['in the nonce', register(`${login.replace(known.nonce, '#')}`)],
   ['in the response', register(`${login.replace(/response="0*/, 'response="#')}`)],
-  ['in the realm, the URI and the counts', register(`${login.replace('"r"', '"#"')},uri="#",nc=#,cnonce="#",qop=auth`)],
+  [
+    'in the realm, the URI and the counts',
+    register(`${login.replace(`"${known.realm}"`, '"#"')},uri="#",nc=#,cnonce="#",qop=auth`),
+  ],
 ]
 
 /** The same for somebody who has logged in, and has a call up. */

@@ -47,7 +47,7 @@ export const OPTIONS = {
     placeholder: 'NAME',
     default: 'random',
     choices: ['random', 'asterisk', 'kamailio', '3cx', 'cisco', 'audiocodes', 'custom'],
-    help: 'Which product the node passes for; random picks one at the first start and keeps it',
+    help: 'What the node passes for: asterisk, kamailio, 3cx, cisco, audiocodes, custom; random picks and keeps one',
   },
   personaFile: {
     kind: 'file',
@@ -83,12 +83,12 @@ export const OPTIONS = {
     long: 'weak-passwords',
     placeholder: 'FILE',
     default: null,
-    help: 'Passwords to recognise in captured logins, one a line; without it a list of usual ones',
+    help: 'Passwords to recognise in captured logins, one a line, in place of a list of usual ones',
   },
   callEnd: {
     kind: 'choice',
     long: 'call-end',
-    placeholder: 'HOW',
+    placeholder: 'answer|noise|busy|unavailable|not-found',
     default: 'answer',
     choices: ['answer', 'noise', 'busy', 'unavailable', 'not-found'],
     help: 'What becomes of a call: answered in silence, answered with quiet noise (RTP), or refused',

@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { CALL_ENDS } from './calls.ts'
 import { ASTERISK, address, createTestPbx, type TestPbx, type TestPbxOptions } from './fixture-pbx.ts'
 import {
@@ -367,3 +369,26 @@ test('a persona that challenges calls says stale to a nonce that is too old', as
 function padded(text: string): string {
   return text.replace('Max-Forwards:', `User-Agent: ${'x'.repeat(200)}\r\nMax-Forwards:`)
 }
+
+test('a call that was answered does not hold on to its request', async () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage: () => void = runInNewContext('gc')
+  const usedBytes = () => {
+    collectGarbage()
+    const { heapUsed, external } = process.memoryUsage()
+    return heapUsed + external
+  }
+  const pbx = createTestPbx({ budget: { verdict: () => 'send', charge: () => 'send' } })
+  const beforeBytes = usedBytes()
+  for (let call = 0; call < 300; call++) {
+    const invite = request('INVITE', { callId: String(call), lines: [`X-Long: ${'x'.repeat(60_000)}`] })
+    pbx.receive(invite, { transport: call % 2 === 0 ? 'TCP' : 'UDP', reply: () => true })
+  }
+  await pbx.pass(10_000)
+  let grownBytes = usedBytes() - beforeBytes
+  for (let turn = 0; turn < 20 && grownBytes >= 5_000_000; turn++) {
+    await new Promise(setImmediate)
+    grownBytes = usedBytes() - beforeBytes
+  }
+  assert.ok(grownBytes < 5_000_000, `${grownBytes} bytes for 300 calls of 60 KB`)
+})

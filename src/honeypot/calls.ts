@@ -2,14 +2,15 @@
 
 import { type IpAddress, parseIp } from '../net/ip.ts'
 import type { ReturnPath } from '../net/packet.ts'
-import { headerValue, type SipRequest } from '../sip/message.ts'
+import { listElements } from '../sip/list.ts'
+import { headerValue, headerValues, type SipRequest } from '../sip/message.ts'
 import { answerTo, remoteAudio } from '../sip/sdp.ts'
 import type { Reply } from '../sip/write.ts'
 import { type Answers, contactAt } from './answer.ts'
 import type { Audio, Dialogs, Session } from './dialogs.ts'
 import type { Offer } from './offer.ts'
 import type { Persona } from './persona.ts'
-import type { SourceProof } from './proof.ts'
+import type { Source, SourceProof } from './proof.ts'
 import { readTokenTemplate } from './token.ts'
 import type { Timers, Transaction } from './transactions.ts'
 
@@ -21,7 +22,9 @@ export type CallEnd = (typeof CALL_ENDS)[number]
 const REFUSALS = { busy: 486, unavailable: 480, 'not-found': 404 } as const
 const OUR_OFFER = 'm=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n' // RFC 3261 §13.3.1.4: the 200 to no offer has one
 const NOISE_S = 60
-const MAX_RINGING = 1_024 // chosen: each holds its request, of up to 64 KiB; one more is answered at once
+const MAX_RINGING = 1_024 // chosen: each holds its request, up to 20 KB; one more is answered at once
+const MAX_RINGING_CHARACTERS = 8_192 // chosen: what is longer is no telephone's, and answered at once
+const MAX_RINGING_HEADERS = 128
 const SILENCE: Audio = { begin() {}, stop() {} }
 
 /** Opens a socket for the audio of a call; null when there are enough of them. Never rejects. */
@@ -38,6 +41,8 @@ export type Answer = (exchange: Exchange, replies: readonly Reply[], toTag: stri
 /** A request, and what is needed to answer it, now or later. */
 export interface Exchange {
   readonly path: ReturnPath
+  /** Whom the tokens in our answer are for. */
+  readonly holder: Source
   readonly request: SipRequest
   readonly requestBytes: number
   readonly offer: Offer
@@ -73,44 +78,65 @@ interface Call {
   readonly contact: string
 }
 
+/** What is kept of a call for as long as its transaction. The call itself goes with its answer: a request may be large. */
+interface Line {
+  readonly tag: string
+  call: Call | null
+}
+
 export function createCalls(options: CallsOptions): Calls {
   const { persona, answers, proof, dialogs, timers, callEnd, answer, openMedia } = options
-  const calls = new WeakMap<Transaction, Call>()
+  const lines = new WeakMap<Transaction, Line>()
   const owner = readTokenTemplate(persona.sdp.owner)
   let ringing = 0
 
-  function contactFor({ path, request }: Exchange): string {
-    return contactAt(persona.contact, request, path, proof.contact(path))
+  function contactFor({ path, holder, request }: Exchange): string {
+    return contactAt(persona.contact, request, path, proof.contact(holder))
   }
 
   /** Rings and ends like a telephone. */
-  function ring(call: Call): void {
+  function ring(line: Line, { exchange }: Call): void {
     ringing++
     let isRinging = true
     const stop = () => {
       if (isRinging) ringing--
       isRinging = false
     }
-    answer(call.exchange, [{ status: 100, headers: [persona.agent], body: null }], null)
+    answer(exchange, [{ status: 100, headers: [persona.agent], body: null }], null)
+    exchange.transaction.onEnd(waitFor(line, stop, ringsUnreliably(exchange.request)))
+  }
+
+  /** Nothing in here may hold on to the call but the line. Returns what ends the waiting. */
+  function waitFor(line: Line, stop: () => void, rings: boolean): () => void {
     const cancels = [
       timers.after(persona.ringsAfterMs, () => {
-        answer(call.exchange, answers.ringing(call.exchange.request, call.contact), call.tag)
+        if (rings && line.call !== null) ringOnce(line.call)
       }),
       timers.after(persona.answersAfterMs, () => {
         stop()
-        void end(call) // it has nothing that rejects
+        void end(line) // it has nothing that rejects
       }),
     ]
-    call.exchange.transaction.onEnd(() => {
+    return () => {
       for (const cancel of cancels) cancel()
       stop()
-    })
+      line.call = null
+    }
   }
 
-  async function end(call: Call): Promise<void> {
-    if (callEnd !== 'answer' && callEnd !== 'noise') return void refuse(call, REFUSALS[callEnd])
-    const audio = callEnd === 'noise' && proof.isProven(call.exchange.path) ? await audioFor(call.exchange) : null
-    if (!takeUp(call, audio)) audio?.stop()
+  function ringOnce({ exchange, tag, contact }: Call): void {
+    answer(exchange, answers.ringing(exchange.request, contact), tag)
+  }
+
+  async function end(line: Line): Promise<void> {
+    const { call } = line
+    if (call === null) return
+    if (callEnd !== 'answer' && callEnd !== 'noise') refuse(call, REFUSALS[callEnd])
+    else {
+      const audio = callEnd === 'noise' && proof.isProven(call.exchange.path) ? await audioFor(call.exchange) : null
+      if (!takeUp(call, audio)) audio?.stop()
+    }
+    line.call = null
   }
 
   function refuse({ exchange, tag }: Call, status: number): Reply | null {
@@ -163,21 +189,35 @@ export function createCalls(options: CallsOptions): Calls {
 
   return {
     invite(exchange) {
-      const { path, request, transaction } = exchange
-      const tag = proof.tag(path, headerValue(request, 'call-id') ?? '')
+      const { path, holder, request, transaction } = exchange
+      const tag = proof.tag(holder, headerValue(request, 'call-id') ?? '')
       const call = { exchange, tag, contact: contactFor(exchange) }
-      calls.set(transaction, call)
-      if (proof.isProven(path) && ringing < MAX_RINGING) ring(call)
-      else void end(call) // it has nothing that rejects
+      const line: Line = { tag, call }
+      lines.set(transaction, line)
+      if (proof.isProven(path) && ringing < MAX_RINGING && isShort(request)) ring(line, call)
+      else void end(line) // it has nothing that rejects
     },
-    tagOf: (invite) => calls.get(invite)?.tag ?? null,
+    tagOf: (invite) => lines.get(invite)?.tag ?? null,
     cancel(invite) {
-      const call = calls.get(invite)
-      if (call !== undefined && !invite.isAnswered()) refuse(call, 487)
+      const line = lines.get(invite)
+      if (line === undefined || line.call === null) return
+      refuse(line.call, 487)
+      line.call = null
     },
     refresh(exchange, session) {
       const sdp = description(exchange, session, false)
       answer(exchange, answers.session(exchange.request, contactFor(exchange), sdp), null)
     },
   }
+}
+
+function isShort({ head, names, bodyStart, bodyEnd }: SipRequest): boolean {
+  return head.length + bodyEnd - bodyStart <= MAX_RINGING_CHARACTERS && names.length <= MAX_RINGING_HEADERS
+}
+
+/** RFC 3262 §3: who requires reliable provisional responses gets no other, and we have no reliable ones. */
+function ringsUnreliably(request: SipRequest): boolean {
+  return !headerValues(request, 'require')
+    .flatMap(listElements)
+    .some((tag) => tag.toLowerCase() === '100rel')
 }

@@ -39,6 +39,7 @@ function capturing(passwordsPerS = 100_000, weakPasswords: readonly string[] = W
   const clock = { nowMs: 5_000 }
   const skips = { count: 0 }
   const capture = createCredentialCapture({
+    realm: 'ours',
     weakPasswords,
     passwordsPerS,
     steadyMs: () => clock.nowMs,

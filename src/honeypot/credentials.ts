@@ -12,6 +12,8 @@ import { DERIVED_COUNT, weakPasswords } from './weak-passwords.ts'
 export type CapturedCredentials = EventCredentials
 
 export interface CredentialCaptureOptions {
+  /** Ours: of several credentials those for it count. */
+  readonly realm: string
   /** Without repeats, the most likely ones first. */
   readonly weakPasswords: readonly string[]
   /** A clock that never goes back. */
@@ -25,25 +27,27 @@ export interface CredentialCaptureOptions {
 // Chosen: a password takes 1 µs, or 1.8 µs with qop, so that a flood of credentials takes one to two tenths of a core.
 const PASSWORDS_PER_S = 100_000
 
+const MAX_CREDENTIALS = 8 // chosen: a client has one for each realm that challenged it
 const FEW = 10 // chosen: what is still tried of the list when the passwords of this second are nearly used up
 
 // Measured: hashing this many characters takes about as long as a password does otherwise.
 const CHARACTERS_OF_A_TRY = 512
 
 /**
- * Makes the function that reads the first Digest credentials of a request, of Authorization before Proxy-Authorization,
- * and looks for the password among the weak ones. Null when the request has none. `body` is the request's own.
+ * Makes the function that reads the Digest credentials of a request, those for our realm or else the first, of
+ * Authorization before Proxy-Authorization, and looks for the password among the weak ones. Null when the request has none. `body` is the request's own.
  */
 export function createCredentialCapture(
   options: CredentialCaptureOptions,
 ): (request: SipRequest, body: Buffer) => CapturedCredentials | null {
+  const { realm } = options
   // The bytes of UTF-8 one a character, as everything in the header is.
   const all = options.weakPasswords.map((password) => Buffer.from(password).toString('latin1'))
   const few = all.slice(0, FEW)
   const tries = createTries(options.passwordsPerS ?? PASSWORDS_PER_S, options.steadyMs)
 
   return (request, body) => {
-    const credentials = firstCredentials(request)
+    const credentials = credentialsFor(realm, request)
     if (credentials === null) return null
     const password = findPassword(credentials, request.method, body)
     return {
@@ -57,6 +61,7 @@ export function createCredentialCapture(
   }
 
   function findPassword(credentials: DigestCredentials, method: string, body: Buffer): string | null {
+    if (!/^[0-9a-f]{32}(?:[0-9a-f]{32})?$/i.test(credentials.response)) return null // no digest, of no password
     const weight = triesPerPassword(credentials)
     const affordable = tries.left() / weight
     const list = [all, few].find(({ length }) => length + DERIVED_COUNT <= affordable) ?? null
@@ -147,14 +152,16 @@ export function createLoginAttempts({
   }
 }
 
-function firstCredentials(request: SipRequest): DigestCredentials | null {
+function credentialsFor(realm: string, request: SipRequest): DigestCredentials | null {
+  let first: DigestCredentials | null = null
   for (const name of ['authorization', 'proxy-authorization'] as const) {
-    for (const value of headerValues(request, name)) {
+    for (const value of headerValues(request, name).slice(0, MAX_CREDENTIALS)) {
       const credentials = parseDigestCredentials(value)
-      if (credentials !== null) return credentials
+      if (credentials?.realm === realm) return credentials
+      first ??= credentials
     }
   }
-  return null
+  return first
 }
 
 /** One for all that real clients send, more for what is long on purpose. */

@@ -65,7 +65,7 @@ function valuesIn(line: string): string[] {
   const [name = '', value = line] = /^([\w-]+): (.*)$/.exec(line)?.slice(1) ?? []
   // RFC 3261 §12.1.1: who was called, where we are, and how to get there.
   if (name === 'Contact') return [value.replace(/sip:(?:\d+@)?[\d.]+:5060/, '').replace(';transport=tcp', '')]
-  if (name === 'To') return [value.replace(/^<[^>]*>/, '')]
+  if (name === 'To') return [value.replace(/^<[^>]*>/, '').replace(/z9hG4bK[A-Z]+\d+$/, '')] // a tag that is the probe's branch
   return /^(?:WWW|Proxy)-Authenticate$/.test(name)
     ? [...value.matchAll(/="([^"]*)"/g)].map(([, text = '']) => text)
     : [value]

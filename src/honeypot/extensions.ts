@@ -89,7 +89,7 @@ function numbers(first: number, last: number): string[] {
 function readItem(item: string): ListedItem {
   const [, first, last] = /^(\d{1,64})-(\d{1,64})$/.exec(item) ?? []
   if (first !== undefined && last !== undefined) return readRange(item, first, last)
-  return /^[A-Za-z0-9_.+*-]{1,64}$/.test(item)
+  return /^[A-Za-z0-9_+*](?:[A-Za-z0-9_.+*-]{0,62}[A-Za-z0-9_*])?$/.test(item)
     ? { kind: 'users', users: [item] }
     : fault(`${JSON.stringify(item)} is no extension`)
 }

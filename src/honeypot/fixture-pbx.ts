@@ -55,7 +55,8 @@ export interface TestPbx {
   stop(): number
 }
 
-export const ASTERISK = createPersona('asterisk', '00')
+/** With tags of its own in all answers. */
+export const ASTERISK: Persona = { ...createPersona('asterisk', '00'), repeatsBranchAsTag: false }
 
 export function createTestPbx(options: TestPbxOptions = {}): TestPbx {
   const { persona = ASTERISK, extensions = '100-104', acceptAfter = 3, callEnd = 'answer', sending = {} } = options
@@ -109,6 +110,7 @@ export function createTestPbx(options: TestPbxOptions = {}): TestPbx {
     timestamp: () => '2025-06-01 12:00:00.000000000',
     shownBy: proof.shownBy,
     captureCredentials: createCredentialCapture({
+      realm: persona.realm,
       weakPasswords: options.weakPasswords ?? ['1234'],
       steadyMs,
       onSkipped: () => {},

@@ -47,6 +47,8 @@ export interface Persona {
   readonly tag: string
   /** Template of the To-tag of all other answers. Costs few bytes and proves nothing. */
   readonly shortTag: string
+  /** Whether it puts the branch of the request there instead, as PJSIP does without a dialog. */
+  readonly repeatsBranchAsTag?: boolean
   /** Template: 96 bits or more. */
   readonly nonce: string
   /** Template for when bytes are scarce: 96 bits or more in few characters. */

@@ -22,11 +22,12 @@ import { readTokenTemplate, type TokenTemplate } from './token.ts'
 const SLOT_MS = 60_000
 const SLOTS = 6 // this minute and five before it: a token lives between five and six minutes
 const NONCE_BYTES = 64 // what a hash gives: templates need no more
+const EXPIRED_SLOTS = 15 // after which a client that still uses a nonce is told no more than anybody
 const SOME_TIME_S = 1_000_000_000 // for its ten digits
 const MAX_PROVEN = 16_384 // chosen: 3 MB; the one that was quiet for longest is forgotten
 const PROVEN_MS = 5 * SLOT_MS
 
-/** One UDP address and port, or a connection. */
+/** One UDP address and port. With port 0 whoever is at the address, for what shall prove nothing. */
 export interface Source {
   readonly sourceIp: IpAddress
   readonly sourcePort: number
@@ -54,8 +55,8 @@ export interface SourceProof {
   /** Bytes that are always the same for these, and that prove nothing: for short tags. */
   mark(source: Source, context: string): Buffer
   isOurNonce(source: Source, nonce: string): boolean
-  /** Whether it may be one of ours that has expired, or was given to another port. */
-  looksLikeNonce(nonce: string): boolean
+  /** Whether it was, and expired less than a quarter of an hour ago. */
+  wasOurNonce(source: Source, nonce: string): boolean
   /** What in this request only our reply can have told its sender; null when there is nothing. */
   shownBy(packet: Packet, request: SipRequest, nonce: string | null): ProofBy | null
   /** Whether a source has shown something within the last five minutes; always so on TCP and TLS. */
@@ -97,6 +98,11 @@ export function createSourceProof({ secret, look, wallMs, steadyMs, randomBytes 
     return Array.from({ length: SLOTS }, (_, ago) => now - ago)
   }
 
+  function expiredSlots(): number[] {
+    const now = slotNow()
+    return Array.from({ length: EXPIRED_SLOTS }, (_, ago) => now - SLOTS - ago)
+  }
+
   /** Whether `matches` says yes to the bytes of one of them. */
   function isRecent(purpose: Purpose, source: Source, context: string, matches: Matcher): boolean {
     return recentSlots().some((slot) => matches(bytesFor(purpose, source, context, slot), slot))
@@ -116,10 +122,15 @@ export function createSourceProof({ secret, look, wallMs, steadyMs, randomBytes 
   }
 
   function isOurNonce(source: Source, nonce: string): boolean {
+    return isNonceOf(recentSlots(), source, nonce)
+  }
+
+  function isNonceOf(slots: readonly number[], source: Source, nonce: string): boolean {
     return nonceTemplates.some((template) => {
+      if (template.length !== nonce.length) return false
       const salt = template.saltOf(nonce)
       const unixS = template.timeOf(nonce) ?? 0
-      return recentSlots().some((slot) => writeNonce(template, source, salt, unixS, slot) === nonce)
+      return slots.some((slot) => writeNonce(template, source, salt, unixS, slot) === nonce)
     })
   }
 
@@ -156,7 +167,7 @@ export function createSourceProof({ secret, look, wallMs, steadyMs, randomBytes 
     },
     mark: (source, context) => bytesFor('mark', source, context, 0),
     isOurNonce,
-    looksLikeNonce: (nonce) => nonceTemplates.some((template) => template.length === nonce.length),
+    wasOurNonce: (source, nonce) => isNonceOf(expiredSlots(), source, nonce),
     shownBy(packet, request, nonce) {
       const by = isOurTag(packet, request)
         ? 'to-tag'

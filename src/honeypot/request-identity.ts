@@ -2,7 +2,7 @@
 
 import { hash } from 'node:crypto'
 import type { Packet } from '../net/packet.ts'
-import { headerValue, headerValues, type SipRequest } from '../sip/message.ts'
+import { headerValue, type SipRequest } from '../sip/message.ts'
 import { parseVia, viaParameter } from '../sip/via.ts'
 
 /*
@@ -22,7 +22,7 @@ export interface RequestIdentity {
   readonly call: string
   /** The same, and method, branch and Request-URI: the place of a transaction. */
   readonly place: string
-  /** What else is the same in a retransmission: From, To, all of CSeq, and the credentials. */
+  /** A hash of the whole message: a retransmission is the same to the last byte (RFC 3261 §17.1.1.2). */
   readonly rest: string
 }
 
@@ -32,7 +32,7 @@ export function identityOf(packet: Packet, request: SipRequest): RequestIdentity
   return {
     call: bounded(call),
     place: bounded(placeText(call, request, request.method)),
-    rest: bounded(restText(request)),
+    rest: hash('sha256', packet.bytes, 'base64'),
   }
 }
 
@@ -51,14 +51,6 @@ function callText({ transport, sourceIp, sourcePort }: Packet, request: SipReque
 
 function placeText(call: string, request: SipRequest, method: string): string {
   return [call, method, hopOf(request), request.requestUri].join('\n')
-}
-
-function restText(request: SipRequest): string {
-  const own = headerValues(request, 'authorization')
-  const proxy = headerValues(request, 'proxy-authorization')
-  const counts = `${own.length} ${proxy.length}`
-  const parts = [textOf(request, 'cseq'), textOf(request, 'from'), textOf(request, 'to'), counts, ...own, ...proxy]
-  return parts.join('\n')
 }
 
 /** A digest has no line feed, so it equals no text that was short enough. */

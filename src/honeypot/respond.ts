@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import type { BadActorEvent } from '../event/event.ts'
+import { randomBytes } from 'node:crypto'
+import type { BadActorEvent, EventCredentials } from '../event/event.ts'
 import { type Packet, returnPath } from '../net/packet.ts'
 import { listElements } from '../sip/list.ts'
 import { headerValue, headerValues, type KeepAlive, type ParsedPacket, type SipRequest } from '../sip/message.ts'
 import { addressUri, calledNumber } from '../sip/uri.ts'
+import { parseVia, viaParameter } from '../sip/via.ts'
 import { type Reply, writeReply } from '../sip/write.ts'
 import { type Challenge, contactAt, createAnswers } from './answer.ts'
 import { type CallEnd, createCalls, type Exchange, type OpenMedia } from './calls.ts'
@@ -13,7 +15,7 @@ import { type Dialogs, tagOf } from './dialogs.ts'
 import type { Extensions } from './extensions.ts'
 import { type Offer, offerIn } from './offer.ts'
 import type { Persona } from './persona.ts'
-import type { SourceProof } from './proof.ts'
+import type { Source, SourceProof } from './proof.ts'
 import type { Sender } from './send.ts'
 import { readTokenTemplate } from './token.ts'
 import type { Timers, Transaction, Transactions } from './transactions.ts'
@@ -47,8 +49,7 @@ export type Respond = (
   transaction: Transaction | null,
 ) => void
 
-// RFC 3262 and RFC 4028 are honoured by what they allow: no reliable provisional response, and no session timer.
-const UNDERSTOOD_EXTENSIONS = ['100rel', 'timer', 'replaces', 'path', 'outbound', 'gruu', 'norefersub', 'eventlist']
+const BASIC_METHODS = new Set(['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'REGISTER']) // RFC 3261's own
 const DIALOG_METHODS = new Set([
   'OPTIONS',
   'INVITE',
@@ -65,6 +66,8 @@ const DIALOG_METHODS = new Set([
 export function createResponder(options: ResponderOptions): Respond {
   const { persona, extensions, attempts, proof, sender, transactions, dialogs } = options
   const answers = createAnswers(persona)
+  // What it says it supports. By what their RFCs allow we do without a session timer and reliable provisional responses.
+  const understood = new Set(listElements(persona.supported ?? '').map((tag) => tag.toLowerCase()))
   const shortTag = readTokenTemplate(persona.shortTag)
   const opaque = readTokenTemplate(persona.opaque)
   const calls = createCalls({ ...options, answers, answer })
@@ -84,35 +87,38 @@ export function createResponder(options: ResponderOptions): Respond {
   function tagFor(exchange: Exchange): string {
     const { path, request } = exchange
     if (request.method === 'INVITE') return inviteTag(exchange)
+    const branch = persona.repeatsBranchAsTag ? branchOf(request) : null
+    if (branch !== null) return branch
     const callId = headerValue(request, 'call-id') ?? ''
     // Stateless, so that it is the same whenever the request comes again (RFC 3261 §8.2.7, §19.3).
     return shortTag.write(proof.mark(path, `${callId}\n${headerValue(request, 'from') ?? ''}`), 0)
   }
 
-  function inviteTag({ path, request }: Exchange): string {
-    return proof.tag(path, headerValue(request, 'call-id') ?? '')
+  function inviteTag({ holder, request }: Exchange): string {
+    return proof.tag(holder, headerValue(request, 'call-id') ?? '')
   }
 
   function finish(exchange: Exchange, replies: readonly Reply[]): void {
     answer(exchange, replies, tagFor(exchange))
   }
 
-  function challengeFor({ path }: Exchange, stale: boolean): Challenge {
+  function challengeFor({ holder }: Exchange, stale: boolean): Challenge {
     return {
-      nonce: proof.nonce(path, 0),
-      shortNonce: proof.nonce(path, 1),
-      opaque: opaque.write(proof.mark(path, 'opaque'), 0),
+      nonce: proof.nonce(holder, 0),
+      shortNonce: proof.nonce(holder, 1),
+      opaque: opaque.write(randomBytes(64), 0),
       stale,
     }
   }
 
   /** Whether this request logs its sender in; it is challenged when not. */
   function loggedIn(exchange: Exchange, { credentials }: BadActorEvent, status: 401 | 407 = 401): boolean {
-    const { path } = exchange
-    const fresh = credentials !== null && proof.isOurNonce(path, credentials.nonce)
-    if (fresh && attempts.tryLogin(path.sourceIp, credentials) === 'accepted') return true
+    const { path, holder } = exchange
+    const fresh = credentials !== null && proof.isOurNonce(holder, credentials.nonce)
+    if (fresh && isTry(credentials, persona.realm) && attempts.tryLogin(path.sourceIp, credentials) === 'accepted')
+      return true
     // RFC 7616 §3.3: with a nonce that has expired the same password may be right, and the client tries again by itself.
-    const isStale = credentials !== null && !fresh && proof.looksLikeNonce(credentials.nonce)
+    const isStale = credentials !== null && !fresh && proof.wasOurNonce(holder, credentials.nonce)
     finish(exchange, answers.challenge(status, challengeFor(exchange, isStale)))
     return false
   }
@@ -143,7 +149,7 @@ export function createResponder(options: ResponderOptions): Respond {
 
   /** SUBSCRIBE, PUBLISH, MESSAGE and REFER outside a dialog: for whoever is logged in, about users that exist. */
   function service(exchange: Exchange, event: BadActorEvent): void {
-    const { path, request } = exchange
+    const { path, holder, request } = exchange
     if (isUnknown(calledNumber(request.requestUri) ?? addressUser(request))) {
       return finish(exchange, answers.plain(persona.unknownUserStatus))
     }
@@ -152,7 +158,7 @@ export function createResponder(options: ResponderOptions): Respond {
       case 'SUBSCRIBE':
         return finish(
           exchange,
-          answers.subscribed(request, contactAt(persona.contact, request, path, proof.contact(path))),
+          answers.subscribed(request, contactAt(persona.contact, request, path, proof.contact(holder))),
         )
       case 'PUBLISH':
         return finish(exchange, answers.published(request, tagFor(exchange)))
@@ -188,10 +194,11 @@ export function createResponder(options: ResponderOptions): Respond {
   function byMethod(exchange: Exchange, packet: Packet, event: BadActorEvent): void {
     const { request } = exchange
     const { method } = request
-    const unsupported = requiredExtensions(request).filter((tag) => !UNDERSTOOD_EXTENSIONS.includes(tag.toLowerCase()))
+    const unsupported = requiredExtensions(request).filter((tag) => !understood.has(tag.toLowerCase()))
     if (unsupported.length > 0 && method !== 'CANCEL') {
       return finish(exchange, answers.plain(420, [['Unsupported', unsupported.join(', ')]])) // RFC 3261 §8.2.2.3
     }
+    if (!BASIC_METHODS.has(method) && !persona.methods.has(method)) return finish(exchange, answers.notAllowed())
     if (DIALOG_METHODS.has(method) && tagOf(request, 'to') !== '') return insideDialog(exchange)
     switch (method) {
       case 'OPTIONS':
@@ -209,9 +216,7 @@ export function createResponder(options: ResponderOptions): Respond {
       case 'NOTIFY':
         return finish(exchange, answers.plain(481)) // outside any dialog
       default:
-        return SERVICES.has(method) && persona.methods.has(method)
-          ? service(exchange, event)
-          : finish(exchange, answers.notAllowed())
+        return SERVICES.has(method) ? service(exchange, event) : finish(exchange, answers.notAllowed())
     }
   }
 
@@ -222,6 +227,7 @@ export function createResponder(options: ResponderOptions): Respond {
     if (transaction === null || !sender.mayAnswer(packet)) return
     const exchange: Exchange = {
       path: returnPath(packet),
+      holder: holderOf(packet, request),
       request,
       requestBytes: packet.bytes.length,
       offer: offerOf(packet, request),
@@ -242,6 +248,29 @@ function addressUser(request: SipRequest): string | null {
 
 function requiredExtensions(request: SipRequest): string[] {
   return headerValues(request, 'require').flatMap(listElements)
+}
+
+/**
+ * Whom the tokens in our answer are for. What a request passed on its way is in its Via, and gets the answer first: over
+ * UDP whoever forged the address of a proxy, and his own behind it, would read what proves that he is the proxy. So it is
+ * for whoever is at that address, and proves nothing. On streams the port says nothing, since clients connect anew.
+ */
+function holderOf({ transport, sourceIp, sourcePort }: Packet, request: SipRequest): Source {
+  const [via = '', ...others] = headerValues(request, 'via')
+  const isDirect = others.length === 0 && parseVia(via)?.next === null
+  return { sourceIp, sourcePort: transport === 'UDP' && isDirect ? sourcePort : 0 }
+}
+
+/** The branch, if it may stand for a tag and is no longer than ours are. */
+function branchOf(request: SipRequest): string | null {
+  const via = parseVia(headerValue(request, 'via') ?? '')
+  const branch = via === null ? null : viaParameter(via, 'branch')
+  return branch !== null && /^[\w.-]{4,64}$/.test(branch) ? branch : null
+}
+
+/** What no password gives, or one for somebody else, is no try at a password of ours. */
+function isTry({ realm, response }: EventCredentials, ours: string): boolean {
+  return realm === ours && /^[0-9a-f]{32}(?:[0-9a-f]{32})?$/i.test(response)
 }
 
 function offerOf({ bytes }: Packet, request: SipRequest): Offer {

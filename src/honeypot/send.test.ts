@@ -134,9 +134,16 @@ for (const verdict of ['too-many-replies', 'too-many-bytes', 'table-full', 'too-
 
 test('a proven source gets the longest candidate, and no budget is asked or charged', () => {
   const { sender, asked, charged, taken } = senderWith({ isProven: () => true })
-  assert.equal(sender.choose(from(), 10, [5_000, 400], bytesOf)?.candidate, 5_000)
-  assert.equal(sender.send(from(), bytesOf(5_000), 'unasked', 10), true)
+  assert.equal(sender.choose(from(), 10, [4_000, 400], bytesOf)?.candidate, 4_000)
+  assert.equal(sender.send(from(), bytesOf(4_000), 'unasked', 10), true)
   assert.deepEqual([asked, charged, taken], [[], [], [true]])
+})
+
+test('what a request makes longer than 4 KiB is sent to nobody, proven or not', () => {
+  const { sender, suppressed } = senderWith({ isProven: () => true })
+  assert.equal(sender.choose(from(), 60_000, [4_097, 400], bytesOf)?.candidate, 400)
+  assert.equal(sender.choose(from(), 60_000, [60_000, 4_097], bytesOf), null)
+  assert.deepEqual(suppressed, ['too-many-bytes'])
 })
 
 test('an answer is charged against the bytes of its request, and what nobody asked for against none', () => {

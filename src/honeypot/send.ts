@@ -11,6 +11,10 @@ const REFLECTING_PORTS = new Set([0, 7, 19, 53, 123, 161, 1900, 11211])
 // bytes longer than their request.
 const KEPT_FOR_SHORT_BYTES = 200
 
+// What is repeated from a request (Via, Record-Route) makes an answer as long as its sender likes, and each is kept for
+// half a minute: 16,384 of these are 64 MB. Chosen: twice the longest answer to a real client.
+const MAX_REPLY_BYTES = 4_096
+
 export interface SenderOptions {
   readonly budget: ReplyBudget
   /** Has this source shown that it is there? Nothing sent to it is held back then. */
@@ -67,6 +71,10 @@ export function createSender(options: SenderOptions): Sender {
       let verdict: Verdict = 'send'
       for (const [index, candidate] of candidates.entries()) {
         const bytes = write(candidate)
+        if (bytes.length > MAX_REPLY_BYTES) {
+          verdict = 'too-many-bytes'
+          continue
+        }
         if (free) return { candidate, bytes }
         const kept = index < candidates.length - 1 ? KEPT_FOR_SHORT_BYTES : 0
         verdict = budget.verdict(path.sourceIp, requestBytes, bytes.length, kept)

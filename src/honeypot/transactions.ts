@@ -49,8 +49,8 @@ export interface Transaction {
 }
 
 export type Arrival =
-  /** A new event. Null for ACK, which is never answered. */
-  | { readonly kind: 'new'; readonly transaction: Transaction | null }
+  /** A new event. That of an ACK takes no response. */
+  | { readonly kind: 'new'; readonly transaction: Transaction }
   /** No event; answered again if there was something to send. */
   | { readonly kind: 'retransmission' }
 
@@ -66,7 +66,7 @@ export interface Transactions {
 /** A request that is remembered. An ACK is one too, as a transaction that nobody answers. */
 interface Entry extends RunningTransaction, Aged<Entry> {
   readonly identity: RequestIdentity
-  /** Null for ACK. */
+  /** Null until it is made. */
   transaction: Transaction | null
   retransmissions: number
   eventId: number | null
@@ -100,7 +100,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
   function transactionOf(entry: Entry): Transaction {
     return {
       respond(status, bytes, mayRetransmit = 1) {
-        if (entry.hasEnded) return false
+        if (entry.hasEnded || entry.method === 'ACK') return false // RFC 3261 §17.1.1.3: an ACK is never answered
         const isTaken = runner.respond(entry, status, bytes, mayRetransmit)
         if (isTaken && entry.method === 'INVITE') calls.set(entry.identity.call, entry)
         return isTaken
@@ -151,8 +151,9 @@ export function createTransactions(options: TransactionsOptions): Transactions {
       const entry = entryOf(packet, request.method, identity)
       entries.add(identity.place, entry)
       runner.begin(entry)
-      if (!isAck) entry.transaction = transactionOf(entry)
-      return { kind: 'new', transaction: entry.transaction }
+      const transaction = transactionOf(entry)
+      entry.transaction = transaction
+      return { kind: 'new', transaction }
     },
     cancelled: (packet, cancel) => entries.get(placeOfInvite(packet, cancel))?.transaction ?? null,
     size: () => entries.size(),

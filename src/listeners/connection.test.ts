@@ -20,7 +20,7 @@ async function listen(t: TestContext, transport: 'TCP' | 'TLS', receive: (packet
   const limits = { ...CONNECTION_LIMITS, maxPerSource }
   const counters = createCounters()
   const doorkeeper = createDoorkeeper(limits)
-  const options = { host: '127.0.0.1', port: 0, limits, doorkeeper, counters, receive, answersPings: true }
+  const options = { host: '127.0.0.1', port: 0, limits, doorkeeper, counters, receive, answersPings: () => true }
   const listener = await (transport === 'TCP' ? listenTcp(options) : listenTls({ ...options, pair: await pairFor(t) }))
   t.after(async () => {
     await listener.stopAccepting()

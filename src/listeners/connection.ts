@@ -33,8 +33,8 @@ export interface Service {
   readonly limits: ConnectionLimits
   readonly counters: Counters
   readonly receive: (packet: Packet) => void
-  /** False on a passive node, which sends nothing at all. */
-  readonly answersPings: boolean
+  /** Not on a passive node, which sends nothing at all. */
+  readonly answersPings: (source: IpAddress) => boolean
 }
 
 /** Reads one accepted TCP or TLS connection: frames to packets, pings to pongs, deadlines to their end. */
@@ -96,7 +96,7 @@ export function serveConnection(socket: Socket, ends: Ends, service: Service): C
       if (frame.kind === 'message') {
         const { bytes, complete } = frame
         receive({ ...origin, bytes, complete, reply, done: oneOutstanding() })
-      } else if (answersPings && reply(PONG)) counters.add('streamPings')
+      } else if (answersPings(ends.sourceIp) && reply(PONG)) counters.add('streamPings')
     }
   }
 

@@ -45,7 +45,7 @@ async function listen(t: TestContext, limits = LIMITS, transport: 'TCP' | 'TLS' 
     doorkeeper: createDoorkeeper(limits),
     counters,
     receive,
-    answersPings: true,
+    answersPings: () => true,
   }
   const listener =
     transport === 'TCP' ? await listenTcp(options) : await listenTls({ ...options, pair: await pairFor(t) })

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import type { IpAddress } from '../net/ip.ts'
 import type { LocalAddresses } from '../net/local.ts'
 import type { Packet } from '../net/packet.ts'
 import type { Counters } from '../ops/counters.ts'
@@ -33,7 +34,7 @@ export interface ListenParts {
   readonly counters: Counters
   readonly receive: (packet: Packet) => void
   /** See `Service`. */
-  readonly answersPings: boolean
+  readonly answersPings: (source: IpAddress) => boolean
   readonly onLeftOut: (place: Place) => void
 }
 

@@ -60,6 +60,7 @@ export function asterisk(choices: SeededChoices): PersonaTraits {
     },
     tag: '{uuid}',
     shortTag: 'z9hG4bK{hex:8}',
+    repeatsBranchAsTag: true,
     nonce: '{time}/{hex:32}',
     shortNonce: '{hex:26}',
     opaque: '{hex:16}',
