@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import { randomBytes, randomUUIDv7 } from 'node:crypto'
+import { getHeapStatistics } from 'node:v8'
 import type { Daemon } from './cli/supervise.ts'
 import { VERSION } from './cli/version.ts'
 import type { Config } from './config/load.ts'
@@ -26,6 +27,9 @@ import { openSqliteWriter, type SqliteWriter } from './store/sqlite/writer.ts'
 
 const STORE_STOP_MS = 2_500 // of the 5 s that a stop may take; sockets have 1 s before it, sinks 1 s after
 const SINK_STOP_MS = 1_000
+const MAX_WAITING = 100_000
+const MAX_WAITING_BYTES = 64 * 1024 * 1024
+const WAITING_EVENT_BYTES = 5 * 1024 // measured: 4.6 KB an event with a message of 450 bytes
 const BUG_NOTICE_MS = 60_000
 const KERNEL_DROPS_MS = 5_000
 
@@ -76,7 +80,7 @@ async function build(node: Node): Promise<Daemon> {
   const application = { name: 'sentrypeer', version: VERSION }
   const feeds = await startSinks(config.sinks, { log, application }, clock.steadyMs)
   undo.push(async () => void (await Promise.all(feeds.map((feed) => feed.stop(SINK_STOP_MS)))))
-  const publisher = createPublisher({ writer, feeds, counters, clock, log })
+  const publisher = createPublisher({ writer, feeds, counters, clock, log, ...waitingBounds() })
   undo.push(() => publisher.stop(STORE_STOP_MS)) // for a start that fails halfway
 
   const listeners: Listener[] = []
@@ -89,6 +93,8 @@ async function build(node: Node): Promise<Daemon> {
   undo.push(async () => log.info('Stopping sentrypeer...'))
   return {
     failed: writer.failed,
+    ping: writer.ping,
+    status: () => statusLine(observed),
     async reopen() {
       await Promise.all(feeds.map((feed) => feed.reopen()))
       log.info('Opened the logs again')
@@ -131,6 +137,27 @@ async function startRestApi(node: Node, observed: Observed): Promise<void> {
   )
   undo.push(api.stop)
   log.notice(`Listening for incoming HTTP connections... ${endpointText(api.address, api.port)}`)
+}
+
+/**
+ * How much may wait for the store. A heap that is full ends the process and loses all of it, and the heap of a small
+ * board or container is far smaller than that of a server: V8 takes a half of the memory there is, and 4 GB at most. A
+ * third of it for what waits, since the limit counts a nursery of up to 96 MB that holds nothing for long.
+ */
+function waitingBounds(): { readonly maxPending: number; readonly maxPendingBytes: number } {
+  const heapBytes = getHeapStatistics().heap_size_limit
+  return {
+    maxPending: Math.min(MAX_WAITING, Math.floor(heapBytes / 3 / WAITING_EVENT_BYTES)),
+    maxPendingBytes: Math.min(MAX_WAITING_BYTES, Math.floor(heapBytes / 8)), // a message is in memory up to four times
+  }
+}
+
+/** For `systemctl status`. */
+function statusLine({ publisher, counters }: Observed): string {
+  const trouble = publisher.trouble()
+  const stored = `${counters.get('eventsStored')} events stored since the start`
+  if (trouble === null) return stored
+  return `Cannot store events (${trouble.reason}), ${publisher.pending()} wait in memory, ${stored}`
 }
 
 /** Looks up every few seconds what the kernel dropped, and says so when it did. */

@@ -7,13 +7,15 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { parseCommand } from './cli/command.ts'
 import { complaint, exitCodeOf } from './cli/complaint.ts'
+import { createServiceReport, type ServiceReport, watchdogInterval } from './cli/service-report.ts'
 import { supervise } from './cli/supervise.ts'
 import { VERSION } from './cli/version.ts'
 import { type Config, loadConfig } from './config/load.ts'
-import { createLog, type LogLevel } from './ops/log.ts'
+import { createLog, createRepeatedNotice, type Log, type LogLevel } from './ops/log.ts'
 
 const LAST_WORDS_MS = 500
 const STOP_DEADLINE_MS = 5_000 // service managers and containers kill after 10 s or more
+const NOTIFY_NOTICE_MS = 60_000
 const MAX_UNREAD = 1024 * 1024 // chosen: far more than a reader that works ever lags behind
 
 async function main(): Promise<void> {
@@ -50,6 +52,7 @@ async function run(config: Config): Promise<void> {
   const log = createLog(levelOf(config), printError, () => process.stderr.writableLength > MAX_UNREAD)
   process.on('warning', (warning) => log.debug(`Node.js: ${warning.name}: ${warning.message}`))
   for (const warning of config.warnings) log.warn(`warning: ${warning}`)
+  const service = await serviceReport(log)
   const exitCode = await supervise(
     async () => {
       const { startDaemon } = await import('./daemon.ts')
@@ -58,6 +61,7 @@ async function run(config: Config): Promise<void> {
     {
       events: process,
       log,
+      service,
       complain: (error) => printError(complaint(error)),
       stopDeadlineMs: STOP_DEADLINE_MS,
       nowMs: () => performance.now(),
@@ -66,6 +70,24 @@ async function run(config: Config): Promise<void> {
   log.end()
   await lastWords()
   process.exit(exitCode)
+}
+
+/** For the service manager that has started us, if one did that wants to be told: sd_notify(3). */
+async function serviceReport(log: Log): Promise<ServiceReport | null> {
+  const { NOTIFY_SOCKET: path, WATCHDOG_USEC: usec, WATCHDOG_PID: pid } = process.env
+  if (path === undefined || !/^[/@]./.test(path)) return null
+  const { openNotifySocket } = await import('./net/sd-notify.ts')
+  return createServiceReport({
+    notify: await openNotifySocket(path, {
+      onTrouble: createRepeatedNotice(log.warn, NOTIFY_NOTICE_MS, () => performance.now()),
+    }),
+    watchdogMs: watchdogInterval(usec, pid, process.pid),
+    monotonicUs: () => process.hrtime.bigint() / 1_000n,
+    every: (intervalMs, action) => {
+      const timer = setInterval(action, intervalMs)
+      return () => clearInterval(timer)
+    },
+  })
 }
 
 /** Waits until what was written to stderr is out, but not for a reader who reads no more: leaving drops what is left. */

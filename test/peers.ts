@@ -21,6 +21,8 @@ export type Peer =
   | 'svcrack'
   | 'svmap'
   | 'svwar'
+  /** And what else systemd brings: systemd-notify, libseccomp. */
+  | 'systemd-analyze'
   /** With leave to capture on the loopback interface. */
   | 'tshark'
   /** Mounts and networks of one's own: root, or user namespaces. */

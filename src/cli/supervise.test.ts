@@ -5,10 +5,13 @@ import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { OperatorError } from '../ops/errors.ts'
+import type { ServiceReport } from './service-report.ts'
 import { type Daemon, supervise } from './supervise.ts'
 
+const NO_SERVICE: ServiceReport | null = null
+
 /** A daemon that does what it is told, and all that was said and done around it. */
-function scene({ stopDeadlineMs = 60_000, stop = async () => {}, reopen = async () => {} } = {}) {
+function scene({ stopDeadlineMs = 60_000, stop = async () => {}, reopen = async () => {}, service = NO_SERVICE } = {}) {
   const events = new EventEmitter()
   const clock = { ms: 0 }
   const done: string[] = []
@@ -16,6 +19,8 @@ function scene({ stopDeadlineMs = 60_000, stop = async () => {}, reopen = async 
   const failed = Promise.withResolvers<never>()
   const daemon: Daemon = {
     failed: failed.promise,
+    ping: async () => {},
+    status: () => 'fine',
     stop: () => {
       done.push('stop')
       return stop()
@@ -29,6 +34,7 @@ function scene({ stopDeadlineMs = 60_000, stop = async () => {}, reopen = async 
   const exitCode = supervise(() => started.promise.then(() => daemon), {
     events,
     log: { warn: say, notice: say, info: say, debug: say },
+    service,
     complain: (error) => say(`complaint: ${error instanceof Error ? error.message : error}`),
     stopDeadlineMs,
     nowMs: () => clock.ms,
@@ -162,6 +168,44 @@ test('SIGHUP during the start or the stop is passed over', async () => {
   assert.deepEqual(done, ['stop'])
 })
 
+test('a service manager is told of the start, of each opening of the logs and of the stop, in their order', async () => {
+  const told: string[] = []
+  const service: ServiceReport = {
+    ready: (daemon) => told.push(`ready: ${daemon.status()}`),
+    reloading: () => told.push('reloading'),
+    reloaded: () => told.push('reloaded'),
+    stopping: () => told.push('stopping'),
+  }
+  const reopened = Promise.withResolvers<void>()
+  const stopped = Promise.withResolvers<void>()
+  const { events, exitCode } = await running({ service, reopen: () => reopened.promise, stop: () => stopped.promise })
+  events.emit('SIGHUP', 'SIGHUP')
+  assert.deepEqual(told, ['ready: fine', 'reloading'])
+  reopened.reject(new Error('read-only'))
+  await setImmediate()
+  assert.deepEqual(told.slice(2), ['reloaded'], 'it goes on with or without')
+  events.emit('SIGTERM', 'SIGTERM')
+  assert.deepEqual(told.slice(3), ['stopping'], 'before the stop is over')
+  stopped.resolve()
+  assert.equal(await exitCode, 0)
+  assert.equal(told.length, 4)
+})
+
+test('a service manager is never told that a daemon is ready which is to stop, or failed to start', async () => {
+  for (const end of ['SIGTERM', 'failure']) {
+    const told: string[] = []
+    const never = () => told.push('ready')
+    const service = { ready: never, reloading: never, reloaded: never, stopping: () => told.push('stopping') }
+    const { events, started, exitCode } = scene({ service })
+    if (end === 'SIGTERM') {
+      events.emit('SIGTERM', 'SIGTERM')
+      started.resolve()
+    } else started.reject(new Error('broken'))
+    await exitCode
+    assert.deepEqual(told, ['stopping'])
+  }
+})
+
 test('an uncaught exception is told, the daemon is stopped, and the process leaves with 70', async () => {
   const { events, done, exitCode } = await running()
   events.emit('uncaughtException', new Error('bug'))
@@ -206,6 +250,7 @@ test('an exception thrown by the start itself, not by its promise, is told too',
     {
       events: new EventEmitter(),
       log: { warn() {}, notice() {}, info() {}, debug() {} },
+      service: null,
       complain: (error) => done.push(error),
       stopDeadlineMs: 1,
       nowMs: () => 0,

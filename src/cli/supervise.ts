@@ -3,9 +3,10 @@
 import { reason } from '../ops/errors.ts'
 import type { Log } from '../ops/log.ts'
 import { exitCodeOf } from './complaint.ts'
+import type { ServiceReport, Watched } from './service-report.ts'
 
 /** A daemon as the process sees it. */
-export interface Daemon {
+export interface Daemon extends Watched {
   /** Lets go of everything; resolves when what it was given is stored and out. */
   stop(): Promise<void>
   /** Opens log files again. */
@@ -18,6 +19,8 @@ export interface Supervision {
   /** Signals and uncaught exceptions; `process` in the daemon. */
   readonly events: { on(event: string, listener: (argument: unknown) => void): unknown }
   readonly log: Log
+  /** Tells a service manager what happens; null without one. */
+  readonly service: ServiceReport | null
   /** Tells the operator of an error that ends the process. */
   readonly complain: (error: unknown) => void
   /** How long a stop may take. */
@@ -37,7 +40,7 @@ const SAME_WISH_MS = 500
  * in memory is saved and the process leaves.
  */
 export function supervise(start: () => Promise<Daemon>, supervision: Supervision): Promise<number> {
-  const { events, log } = supervision
+  const { events, log, service } = supervision
   const exitCode = Promise.withResolvers<number>()
   let daemon: Daemon | null = null
 
@@ -50,10 +53,15 @@ export function supervise(start: () => Promise<Daemon>, supervision: Supervision
   events.on('uncaughtException', ending.fail)
   events.on('SIGHUP', () => {
     if (daemon === null || ending.hasBegun()) return
-    daemon.reopen().catch((error: unknown) => log.warn(`could not reopen the logs: ${reason(error)}`))
+    service?.reloading()
+    daemon
+      .reopen()
+      .catch((error: unknown) => log.warn(`could not reopen the logs: ${reason(error)}`))
+      .finally(() => ending.hasBegun() || service?.reloaded())
   })
   const started = (async () => {
     daemon = await start()
+    if (!ending.hasBegun()) service?.ready(daemon)
     daemon.failed.catch(ending.fail)
   })().catch(ending.fail)
   return exitCode.promise
@@ -61,7 +69,7 @@ export function supervise(start: () => Promise<Daemon>, supervision: Supervision
 
 /** The end, which may be wished for, forced and failed more than once and comes once, after `stop` or its deadline. */
 function createEnding(
-  { log, complain, stopDeadlineMs, nowMs }: Supervision,
+  { log, service, complain, stopDeadlineMs, nowMs }: Supervision,
   leave: (exitCode: number) => void,
   stop: () => Promise<void>,
 ) {
@@ -71,6 +79,7 @@ function createEnding(
 
   async function begin(): Promise<void> {
     begun = true
+    service?.stopping()
     const deadline = setTimeout(() => {
       log.warn(`still not stopped after ${stopDeadlineMs / 1000} s: leaving all the same`)
       leave(exitCode === 0 ? 1 : exitCode)

@@ -15,7 +15,7 @@ const MIN_BUFFER_BYTES = 65 // below that V8 keeps bytes inside the object, wher
 
 /** The few C calls that a datagram UNIX socket takes. Nothing here blocks. */
 export interface UnixSocketCalls {
-  /** A connected socket's number, or -1. */
+  /** A connected socket's number, or -1. A path that begins with NUL is an abstract name, unix(7). */
   connect(path: string): number
   /** `gone`: not taken; the other end is away, or is busy: only a new `connect` tells which. */
   send(socket: number, line: string): 'sent' | 'gone'
@@ -40,7 +40,8 @@ export function openUnixSocketCalls(): UnixSocketCalls {
       pathBytes.copy(address, 2)
       const socket = functions.socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
       if (socket === -1) return -1
-      if (functions.connect(socket, address, 2 + pathBytes.length + 1) === 0) return socket
+      const end = pathBytes[0] === 0 ? 0 : 1 // a path ends with a NUL, an abstract name with its last byte
+      if (functions.connect(socket, address, 2 + pathBytes.length + end) === 0) return socket
       functions.close(socket)
       return -1
     },

@@ -76,6 +76,8 @@ function run(): void {
               return { kind: 'amended' }
             }),
           )
+        case 'ping':
+          return post({ kind: 'pong' })
         case 'close':
           counting = false
           clearInterval(looking)

@@ -37,6 +37,21 @@ test('values of the first start that has them are kept in the file, the node id 
   assert.deepEqual([...third.kept], [['node_id', first.nodeId]])
 })
 
+test('the thread answers a ping at any time, also while the database is locked, and stores nothing for it', async (t) => {
+  const file = join(temporaryFolder(t), 'x.db')
+  const writer = await open(t, file)
+  await Promise.all([writer.ping(), writer.ping(), writer.append([eventOf()]), writer.ping()])
+  const locker = new DatabaseSync(file)
+  locker.exec('BEGIN IMMEDIATE')
+  const refused = assert.rejects(writer.append([eventOf()]), /locked/)
+  await writer.ping()
+  await refused
+  await writer.ping()
+  assert.equal(locker.prepare('SELECT count(*) AS rows FROM honey').get()?.['rows'], 1)
+  locker.exec('ROLLBACK')
+  locker.close()
+})
+
 test('the thread tells the first row of a batch, adds retransmissions, and tells why it refuses to', async (t) => {
   const file = join(temporaryFolder(t), 'x.db')
   const writer = await open(t, file)

@@ -16,6 +16,7 @@ export interface WriterSettings {
 export type ToWriter =
   | { readonly kind: 'append'; readonly cells: readonly Cell[] }
   | { readonly kind: 'amend'; readonly counts: readonly Retransmissions[] }
+  | { readonly kind: 'ping' }
   | { readonly kind: 'close' }
 
 export type FromWriter =
@@ -25,6 +26,7 @@ export type FromWriter =
   | { readonly kind: 'committed'; readonly firstId: number }
   | { readonly kind: 'amended' }
   | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'pong' }
   | { readonly kind: 'closed' }
 
 export interface SqliteWriter extends EventWriter {
@@ -32,6 +34,11 @@ export interface SqliteWriter extends EventWriter {
   readonly kept: ReadonlyMap<string, string>
   /** This node's id, kept in the file under `node_id`. */
   readonly nodeId: string
+  /**
+   * Resolves when the thread has answered, which it does between two batches, also while the database is locked or the
+   * disk is full. Writes nothing. At any time; several calls at once get the same answer.
+   */
+  ping(): Promise<void>
   /** Rejects if the thread dies: our bug; nothing can be stored any more. */
   readonly failed: Promise<never>
 }
@@ -51,6 +58,7 @@ export async function openSqliteWriter(
   const died = Promise.withResolvers<never>()
   died.promise.catch(() => {}) // whoever waits for an answer gets it too
   let answer = Promise.withResolvers<FromWriter>()
+  let pong: PromiseWithResolvers<void> | null = null
   let closed = false // then its end is what was asked for
   thread.on('error', died.reject)
   thread.on('exit', (code) => {
@@ -59,7 +67,10 @@ export async function openSqliteWriter(
   thread.on('message', (message: FromWriter) => {
     if (message.kind === 'closed') closed = true
     if (message.kind === 'progress') onProgress(message.text)
-    else answer.resolve(message)
+    else if (message.kind === 'pong') {
+      pong?.resolve()
+      pong = null
+    } else answer.resolve(message)
   })
 
   async function ask(message: ToWriter): Promise<FromWriter> {
@@ -83,6 +94,13 @@ export async function openSqliteWriter(
     async amend(counts) {
       const result = await ask({ kind: 'amend', counts })
       if (result.kind !== 'amended') throw refusal(result)
+    },
+    async ping() {
+      if (pong === null) {
+        pong = Promise.withResolvers()
+        thread.postMessage({ kind: 'ping' } satisfies ToWriter)
+      }
+      await Promise.race([pong.promise, died.promise])
     },
     async close() {
       await ask({ kind: 'close' })
