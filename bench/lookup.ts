@@ -1,87 +1,167 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { execFile, fork, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { promisify } from 'node:util'
-import { eventOf } from '../src/store/sqlite/fixture.ts'
-import { openForWriting } from '../src/store/sqlite/open.ts'
-import { cellsOf, createHoneyTable } from '../src/store/sqlite/table.ts'
 import type { Figure } from './figure.ts'
+import { ADDRESSES, addressOf } from './fill.ts'
+import { floorOf } from './ingest.ts'
+import type { Asked } from './load.ts'
+import { NUMBERS, numberOf } from './messages.ts'
+import { script, settled, startFloor } from './processes.ts'
+import { inTurns, timesOf, type Workbench } from './workbench.ts'
 
-const run = promisify(execFile)
-const NUMBERS = 50_000
+const CONNECTIONS = 8
+const DOWNLOADS = 20
+const EVENTS_PER_S = 10_000
+const EVENT_SOURCES = 200
+const EVENTS = 1_000_000
+const EVENTS_WITHOUT_WAIT = 200_000
+const SPARE_S = 1.5
 
-interface Answers {
-  readonly perSecond: number
-  readonly p50Ms: number
-  readonly p99Ms: number
-}
+const LOOKUPS = [
+  { path: '/numbers/%d', name: '/numbers/{n}', numbers: NUMBERS },
+  { path: '/ip-addresses/%a', name: '/ip-addresses/{ip}', numbers: ADDRESSES },
+] as const
 
-/** Lookups a second and their 99th percentile over eight connections, beside a bare handler; a database of `events`. */
-export async function measureLookups(rounds: number, seconds: number, events: number): Promise<Figure[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'sentrypeer-bench-'))
-  const file = join(folder, 'x.db')
-  fill(file, events)
-  const flags = ['-R', '-a', '--api-listen', '127.0.0.1:0', '-f', file]
-  const node = spawn(process.execPath, [join(import.meta.dirname, '../bin/sentrypeer'), ...flags], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  const floor = fork(join(import.meta.dirname, 'bare-handler.ts'), { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
-  try {
-    let port = ''
-    for await (const line of createInterface({ input: node.stderr })) {
-      port = /HTTP connections\.\.\. 127\.0\.0\.1:(\d+)/.exec(line)?.[1] ?? ''
-      if (port !== '') break
-    }
-    const [floorLine] = await once(floor.stdout ?? floor, 'data')
-    const floorPort = String(floorLine).trim()
-    const ask = async (target: string, path: string): Promise<Answers> => {
-      const script = join(import.meta.dirname, 'request-lookups.ts')
-      return JSON.parse(
-        (await run(process.execPath, [script, target, String(seconds), path, String(Math.min(NUMBERS, events))]))
-          .stdout,
-      )
-    }
+type Lookup = (typeof LOOKUPS)[number]
+
+/** Look-ups a second and their times, at rest and while 10,000 events a second arrive, beside a bare handler. */
+export async function measureLookups(bench: Workbench): Promise<Figure[]> {
+  const file = await bench.filled(EVENTS)
+  return bench.withNode({ file, flags: ['-a', '--api-listen', '127.0.0.1:0'] }, async (node) => {
     const figures: Figure[] = []
-    for (const path of ['/numbers/%d', '/ip-addresses/198.18.0.1']) {
-      const pairs: { ours: Answers; bare: Answers }[] = []
-      for (let round = 0; round < rounds; round++)
-        pairs.push({ ours: await ask(port, path), bare: await ask(floorPort, path) })
-      const of = (pick: (answers: Answers) => number, name: string, unit: string): Figure => ({
-        name: `${name} ${path.replace('%d', '{n}')}, ${events} events, 8 connections`,
-        unit,
-        rounds: pairs.map(({ ours }) => pick(ours)),
-        floor: { name: 'bare node:http handler', rounds: pairs.map(({ bare }) => pick(bare)) },
-      })
-      figures.push(
-        of(({ perSecond }) => perSecond, 'GET', 'requests/s'),
-        of(({ p99Ms }) => p99Ms, 'p99 of GET', 'ms'),
-      )
+    for (const lookup of LOOKUPS) {
+      const answerBytes = await bytesOf(node.httpPort, lookup.path)
+      const floor = await startFloor(script('bare-handler.ts', answerBytes), 'received')
+      try {
+        const asking = (port: number) => () => ask(bench, port, lookup)
+        const measured = await inTurns(bench.rounds, asking(node.httpPort), asking(floor.udpPort))
+        figures.push(...lookupFigures(lookup, measured.ours, measured.floor))
+        figures.push(await underLoad(bench, lookup, node, floor.udpPort))
+      } finally {
+        await floor.stop()
+      }
     }
     return figures
-  } finally {
-    node.kill()
-    floor.disconnect()
-    await Promise.all([once(node, 'exit'), once(floor, 'exit')])
-    rmSync(folder, { recursive: true })
+  })
+}
+
+/** Times of look-ups while 20 clients fetch the longest list, one after the other, as fast as they get it. */
+export async function measureDownloads(bench: Workbench): Promise<Figure[]> {
+  if (bench.load.program === null) return []
+  const file = await bench.filled(EVENTS)
+  return bench.withNode({ file, flags: ['-R', '-a', '--api-listen', '127.0.0.1:0'] }, async ({ httpPort }) => {
+    const lookup = LOOKUPS[0]
+    const listBytes = await bytesOf(httpPort, '/numbers')
+    const floor = await startFloor(script('bare-handler.ts', await bytesOf(httpPort, lookup.path)), 'received')
+    try {
+      const measured = await inTurns(
+        bench.rounds,
+        () => besideDownloads(bench, httpPort, lookup, '/numbers'),
+        () => besideDownloads(bench, floor.udpPort, lookup, `/bytes/${listBytes}`),
+      )
+      return [
+        {
+          name: `GET ${lookup.name} while ${DOWNLOADS} clients download /numbers`,
+          unit: 'ms',
+          goal: 'p99 as without them',
+          ours: timesOf(measured.ours),
+          floor: { name: 'bare node:http handler, the same bytes', ...timesOf(measured.floor) },
+        },
+      ]
+    } finally {
+      await floor.stop()
+    }
+  })
+}
+
+function lookupFigures({ name }: Lookup, ours: readonly Asked[], bare: readonly Asked[]): Figure[] {
+  const perSecond = (asked: readonly Asked[]) => ({
+    values: asked.map(({ requests, elapsedS }) => requests / elapsedS),
+  })
+  const floor = 'bare node:http handler'
+  return [
+    {
+      name: `GET ${name}, ${EVENTS} events, ${CONNECTIONS} connections`,
+      unit: 'requests/s',
+      goal: '≥ 25,000, ≥ 0.6 of the floor',
+      ours: perSecond(ours),
+      floor: { name: floor, ...perSecond(bare) },
+    },
+    {
+      name: `GET ${name}, ${CONNECTIONS} connections, at rest`,
+      unit: 'ms',
+      goal: 'p99 ≤ 3 ms',
+      ours: timesOf(ours),
+      floor: { name: floor, ...timesOf(bare) },
+    },
+  ]
+}
+
+async function underLoad(
+  bench: Workbench,
+  lookup: Lookup,
+  node: { readonly httpPort: number; readonly udpPort: number; taken(): Promise<number> },
+  floorPort: number,
+): Promise<Figure> {
+  const events = floorOf(bench, 'passive')
+  let missed = 0
+  const measured = await inTurns(
+    bench.rounds,
+    async () => {
+      const before = await node.taken()
+      const { asked, sent } = await besideEvents(bench, node.httpPort, node.udpPort, lookup)
+      missed += before + sent - (await settled(node.taken, before + sent))
+      return asked
+    },
+    async () => {
+      const receiver = await events.start()
+      try {
+        return (await besideEvents(bench, floorPort, receiver.udpPort, lookup)).asked
+      } finally {
+        await receiver.stop()
+      }
+    },
+  )
+  return {
+    name: `GET ${lookup.name} while ${EVENTS_PER_S} events/s arrive`,
+    unit: 'ms',
+    goal: 'p99 ≤ 5 ms, no event lost',
+    ours: timesOf(measured.ours),
+    floor: { name: `bare node:http handler beside: ${events.name}`, ...timesOf(measured.floor) },
+    note: `${Math.round(rate(measured.ours))} requests/s, ${missed} events lost`,
   }
 }
 
-function fill(file: string, events: number): void {
-  const database = openForWriting(file, { sync: 'normal', onProgress: () => {} })
-  const table = createHoneyTable(database)
-  for (let from = 0; from < events; from += 1_000) {
-    const batch = Array.from({ length: 1_000 }, (_, index) =>
-      eventOf({
-        sourceIp: `198.18.${((from + index) >> 8) % 20}.${(from + index) & 255}`,
-        calledNumber: String((from + index) % NUMBERS),
-      }),
-    )
-    table.append(cellsOf(batch))
-  }
-  database.close()
+function rate(asked: readonly Asked[]): number {
+  return asked.reduce((sum, { requests, elapsedS }) => sum + requests / elapsedS, 0) / asked.length
+}
+
+async function ask(bench: Workbench, port: number, { path, numbers }: Lookup, leastS = 0): Promise<Asked> {
+  const seconds = Math.max(bench.seconds, leastS)
+  const asked = await bench.load.ask({ port, path, numbers, connections: CONNECTIONS, seconds })
+  if (asked.failed > 0) throw new Error(`${path}: ${JSON.stringify(asked)}`)
+  return asked
+}
+
+async function besideEvents(bench: Workbench, httpPort: number, udpPort: number, lookup: Lookup) {
+  const count = Math.min(EVENTS_WITHOUT_WAIT, Math.round(EVENTS_PER_S * (bench.seconds + SPARE_S)))
+  const sending = bench.load.send({ port: udpPort, rate: EVENTS_PER_S, count, sources: EVENT_SOURCES, replies: false })
+  const asked = await ask(bench, httpPort, lookup)
+  const { sent } = await sending
+  return { asked, sent }
+}
+
+async function besideDownloads(bench: Workbench, port: number, lookup: Lookup, list: string): Promise<Asked> {
+  const seconds = Math.max(2, bench.seconds)
+  const downloads = bench.load.ask({ port, path: list, numbers: 1, connections: DOWNLOADS, seconds: seconds + SPARE_S })
+  const asked = await ask(bench, port, lookup, seconds)
+  await downloads
+  return asked
+}
+
+/** How long the body of an answer is, for a floor that sends as much. */
+async function bytesOf(port: number, path: string): Promise<number> {
+  const target = path.replace('%d', numberOf(0)).replace('%a', addressOf(0))
+  const answer = await fetch(`http://127.0.0.1:${port}${target}`)
+  if (answer.status !== 200) throw new Error(`${target} answers ${answer.status}`)
+  return (await answer.arrayBuffer()).byteLength
 }

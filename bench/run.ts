@@ -1,29 +1,118 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-// npm run bench [-- --quick] [--only parse,store,passive,responsive,lookup]: one JSON line a figure. Loopback only.
+// npm run bench [-- --quick] [-- --only NAME,…]: one JSON line a figure on stdout, the table of them on stderr.
+// npm run bench -- --read FILE [--plot FILE.svg]: the table, and the plot, of the lines of an earlier run.
+// Loopback only. It needs a C compiler for load that is not measured with itself, and says so where there is none.
 
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Figure, figureLine } from './figure.ts'
-import { measureIngest, measureStore } from './ingest.ts'
-import { measureLookups } from './lookup.ts'
+import { run } from '../test/run.ts'
+import { measureTcp, measureTls } from './connections.ts'
+import { type Circumstances, type Figure, type FigureLine, lineOf } from './figure.ts'
+import { measureFilledIngest, measureIngest } from './ingest.ts'
+import { measureLists } from './lists.ts'
+import { createLoadInC, createLoadInJavaScript, type Load } from './load.ts'
+import { buildLoadProgram } from './load-program.ts'
+import { measureDownloads, measureLookups } from './lookup.ts'
+import { measureMemory } from './memory.ts'
 import { measureParse } from './parse.ts'
+import { lossPlot } from './plot.ts'
+import { measureReplyTime } from './reply-time.ts'
+import { measureStart } from './start.ts'
+import { measureStore } from './store.ts'
+import { tableOf } from './table.ts'
+import { createWorkbench, type Workbench } from './workbench.ts'
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } })
-const rounds = values.quick ? 1 : 3
-const seconds = values.quick ? 1 : 3
+const CACHE = join(import.meta.dirname, '../node_modules/.cache/sentrypeer-bench')
 
-const MEASUREMENTS: Readonly<Record<string, () => Figure[] | Promise<Figure[]>>> = {
-  parse: () => [measureParse(rounds * 5)],
-  store: () => [measureStore(rounds, values.quick ? 50_000 : 200_000)],
-  passive: async () => [await measureIngest(rounds, seconds, 'passive')],
-  responsive: async () => [await measureIngest(rounds, seconds, 'responsive')],
-  lookup: () => measureLookups(rounds, seconds, values.quick ? 20_000 : 200_000),
+// Lists before anything adds events to the database that they share, the full database last.
+const MEASUREMENTS: Readonly<
+  Record<string, (bench: Workbench, before: readonly FigureLine[]) => Promise<readonly Figure[]>>
+> = {
+  parse: async ({ rounds }) => [measureParse(rounds * 5)],
+  store: async (bench) => [await measureStore(bench)],
+  passive: async (bench) => [await measureIngest(bench, 'passive')],
+  responsive: async (bench) => [await measureIngest(bench, 'responsive')],
+  reply: measureReplyTime,
+  tcp: measureTcp,
+  tls: measureTls,
+  lists: measureLists,
+  downloads: measureDownloads,
+  lookup: measureLookups,
+  memory: measureMemory,
+  start: measureStart,
+  filled: async (bench, before) => {
+    const passive = before.find(({ name }) => bench.isQuick && name.startsWith('UDP ingest, passive'))
+    return [await measureFilledIngest(bench, passive === undefined ? null : [passive.value])]
+  },
 }
 
-const chosen = values.only?.split(',') ?? Object.keys(MEASUREMENTS)
-for (const name of chosen) {
-  const measure = MEASUREMENTS[name]
-  if (measure === undefined) throw new Error(`--only takes ${Object.keys(MEASUREMENTS).join(', ')}, not ${name}`)
-  process.stderr.write(`measuring ${name}...\n`)
-  for (const figure of await measure()) process.stdout.write(`${figureLine(figure)}\n`)
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    read: { type: 'string' },
+    plot: { type: 'string' },
+    'no-compiler': { type: 'boolean', default: false },
+  },
+})
+
+process.once('SIGINT', () => process.exit(130)) // an exit handler ends what is still running
+process.once('SIGTERM', () => process.exit(143))
+
+if (values.read === undefined) await measure()
+else show(linesOf(readFileSync(values.read, 'utf8')), process.stdout)
+
+async function measure(): Promise<void> {
+  const names = values.only?.split(',') ?? Object.keys(MEASUREMENTS)
+  const unknown = names.filter((name) => MEASUREMENTS[name] === undefined)
+  if (unknown.length > 0) throw new Error(`--only takes ${Object.keys(MEASUREMENTS).join(', ')}, not ${unknown}`)
+  const load = await loadGenerator()
+  const bench = createWorkbench(load, values.quick, say)
+  const circumstances = await circumstancesOf(load)
+  const lines: FigureLine[] = []
+  for (const name of names) {
+    say(`measuring ${name}`)
+    const command = `npm run bench -- ${values.quick ? '--quick ' : ''}--only ${name}`
+    for (const figure of (await MEASUREMENTS[name]?.(bench, lines)) ?? []) {
+      const line = lineOf(figure, { ...circumstances, command })
+      lines.push(line)
+      process.stdout.write(`${JSON.stringify(line)}\n`)
+    }
+  }
+  show(lines, process.stderr)
+}
+
+function show(lines: readonly FigureLine[], to: NodeJS.WritableStream): void {
+  to.write(tableOf(lines))
+  if (values.plot !== undefined) writeFileSync(values.plot, lossPlot(lines))
+}
+
+async function loadGenerator(): Promise<Load> {
+  const program = values['no-compiler'] ? 'it was asked for' : await buildLoadProgram(CACHE)
+  if (typeof program !== 'string') return createLoadInC(program)
+  say(`the load comes from JavaScript, and some figures are left out: ${program}`)
+  return createLoadInJavaScript(program)
+}
+
+async function circumstancesOf({ generator }: Load): Promise<Omit<Circumstances, 'command'>> {
+  const git = await run(['git', 'rev-parse', '--short', 'HEAD'], { cwd: import.meta.dirname }).catch(() => null)
+  return {
+    generator,
+    node: process.version,
+    commit: git?.code === 0 ? git.stdout.trim() : 'unknown', // a tarball has no history
+    date: new Date().toISOString().slice(0, 10),
+  }
+}
+
+function linesOf(text: string): FigureLine[] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line))
+}
+
+function say(text: string): void {
+  process.stderr.write(`${(performance.now() / 1000).toFixed(1).padStart(6)} s  ${text}\n`)
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-// Child process of the ingest benchmark: sends probes to a loopback port at a steady rate and says how many.
-// Arguments: port, datagrams a second, seconds, "replies" to count what comes back.
+// Child process of the benchmarks where there is no C compiler: sends probes to a loopback port at a steady rate.
+// Arguments: port, datagrams a second, how many, number of the first.
 
 import { createSocket } from 'node:dgram'
 import { probe } from './messages.ts'
 
-const SOURCES = 200 // 127.x.y.z addresses, each within its own share of replies
+const SOURCES = 200 // 127.x.y.z addresses, a socket for each
+const PREPARED = 4_096
 
-const [port = 0, rate = 0, seconds = 0] = process.argv.slice(2, 5).map(Number)
-const total = rate * seconds
+const [port = 0, rate = 0, total = 0, first = 0] = process.argv.slice(2, 6).map(Number)
 const sockets = await Promise.all(
   Array.from({ length: SOURCES }, async (_, index) => {
     const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 })
@@ -20,7 +20,7 @@ const sockets = await Promise.all(
 )
 let replies = 0
 for (const socket of sockets) socket.on('message', () => replies++)
-const packets = Array.from({ length: 4_096 }, (_, sequence) => probe(sequence))
+const packets: Buffer[] = []
 
 let sent = 0
 let refused = 0
@@ -28,7 +28,8 @@ const start = performance.now()
 while (sent < total) {
   const due = Math.min(total, Math.floor(((performance.now() - start) / 1000) * rate))
   for (; sent < due; sent++) {
-    sockets[sent % SOURCES]?.send(packets[sent & 4_095] ?? Buffer.alloc(0), port, '127.0.0.1', (error) => {
+    if (sent % PREPARED === 0) for (let at = 0; at < PREPARED; at++) packets[at] = probe(first + sent + at)
+    sockets[sent % SOURCES]?.send(packets[sent % PREPARED] ?? Buffer.alloc(0), port, '127.0.0.1', (error) => {
       if (error !== null) refused++
     })
   }

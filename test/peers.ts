@@ -10,6 +10,8 @@ import { inMountNamespace } from './privileges.ts'
 /** What tests need besides Node.js: programs by name, and what the kernel must let us do. */
 export type Peer =
   | 'baresip'
+  /** A C compiler, and what a C program is linked with. */
+  | 'cc'
   /** A Node.js of the oldest series that package.json allows. */
   | 'node24'
   | 'openssl'

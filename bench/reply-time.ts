@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import type { Figure } from './figure.ts'
+import { floorOf, nodeFlags } from './ingest.ts'
+import { type Receiver, startNode } from './processes.ts'
+import { inTurns, timesOf, type Workbench } from './workbench.ts'
+
+const SOURCES = 4_096
+const WARM_UP_S = 1
+
+/** From the moment in which a probe is sent to its reply, which goes out after its row is committed. */
+export async function measureReplyTime(bench: Workbench): Promise<Figure[]> {
+  if (bench.load.program === null) {
+    bench.say('the time to a reply is not measured without the C program: it would be the time of the sender')
+    return []
+  }
+  return [await replyTime(bench, 1_000, 'p99 ≤ 5 ms'), await replyTime(bench, 10_000, 'p99 ≤ 20 ms')]
+}
+
+async function replyTime(bench: Workbench, rate: number, goal: string): Promise<Figure> {
+  const floor = floorOf(bench, 'responsive')
+  const measured = await inTurns(
+    bench.rounds,
+    async () => timed(bench, rate, await startNode({ folder: bench.newFolder(), flags: nodeFlags('responsive') })),
+    async () => timed(bench, rate, await floor.start()),
+  )
+  return {
+    name: `time to reply at ${rate} probes/s, commit included`,
+    unit: 'ms',
+    goal,
+    ours: timesOf(measured.ours),
+    floor: { name: floor.name, ...timesOf(measured.floor) },
+    note: `answered: ${measured.ours.map(({ replies, sent }) => `${replies} of ${sent}`).join(', ')}`,
+  }
+}
+
+async function timed({ load, seconds }: Workbench, rate: number, receiver: Receiver) {
+  try {
+    const sending = { port: receiver.udpPort, rate, sources: SOURCES, replies: true }
+    await load.send({ ...sending, count: rate * WARM_UP_S })
+    return await load.send({ ...sending, count: rate * Math.max(2, seconds) })
+  } finally {
+    await receiver.stop()
+  }
+}
