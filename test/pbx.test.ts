@@ -65,11 +65,11 @@ async function lastCounts(file: string): Promise<Record<string, number>> {
   )
 }
 
-suite('sipvicious believes in every persona, and Wireshark finds nothing wrong with the answers', {
+suite('sipvicious and sipsak believe in every persona, and Wireshark finds nothing wrong with the answers', {
   concurrency: true,
 }, () => {
   for (const name of PERSONA_NAMES) {
-    testWith(['svmap', 'svwar', 'svcrack', 'tshark', 'sqlite3'], name, async (t) => {
+    testWith(['svmap', 'svwar', 'svcrack', 'sipsak', 'tshark', 'sqlite3'], name, async (t) => {
       const daemon = await startDaemon(t, { flags: ['-r', '--persona', name] })
       const port = daemon.port('UDP')
       const capture = await startCapture(t, { ports: [port] })
@@ -87,6 +87,8 @@ suite('sipvicious believes in every persona, and Wireshark finds nothing wrong w
       assert.deepEqual(extensions.stdout.match(/(?<=^\| )\d+(?= +\| reqauth +\|$)/gm), existing, extensions.stderr)
       const cracked = await scan('svcrack', ['-u100', '-r1000-1030'])
       assert.match(cracked.stdout, /^\| 100 +\| 10\d\d +\|$/m, cracked.stderr)
+      const pinged = await run(['sipsak', '-s', `sip:100@127.0.0.1:${port}`])
+      assert.equal(pinged.code, 0, pinged.stderr)
       await scan('svmap', ['-mINVITE'])
       await scan('svwar', ['-mINVITE', '-e100-105'])
 
