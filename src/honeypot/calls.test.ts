@@ -126,6 +126,16 @@ test('the 200 is sent again after 500 ms, 1 s, 2 s and each 4 s until its ACK (R
   assert.equal(sent().length, before)
 })
 
+test('a BYE that comes before the ACK shows that the 200 has arrived: it is not sent again', async () => {
+  const { pbx, sent } = proven()
+  pbx.receive(INVITE)
+  await pbx.pass(answersAfterMs)
+  pbx.receive(request('BYE', { toTag: toTagOf(sent().at(-1)), cseq: 9 }))
+  const before = sent().length
+  await pbx.pass(FIVE_MINUTES_MS)
+  assert.equal(sent().length, before)
+})
+
 test('a 200 without an ACK is given up after 32 s, and no BYE follows: we begin nothing', async () => {
   const { pbx, sent } = proven()
   pbx.receive(INVITE)

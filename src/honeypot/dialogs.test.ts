@@ -157,6 +157,7 @@ function tableOf(maxDialogs?: number) {
         {
           begin: () => heard.push(`${callId} begins`),
           stop: () => heard.push(`${callId} stops`),
+          heardOf() {},
         },
       ),
     find: (callId: string) => dialogs.find(HERE, read(request('INFO', { callId, toTag: 'ours', cseq: 2 }))),

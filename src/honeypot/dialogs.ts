@@ -31,6 +31,11 @@ export interface Audio {
   stop(): void
 }
 
+/** The same, and whom to tell when something came in the call, which shows that our 200 has arrived. */
+interface CallAudio extends Audio {
+  heardOf(): void
+}
+
 /** What an in-dialog request meets. */
 export type InDialog =
   | { readonly kind: 'dialog'; readonly dialog: Dialog }
@@ -40,7 +45,7 @@ export type InDialog =
 
 export interface Dialogs {
   /** The dialog that our 200 to this INVITE makes, with that tag of ours. */
-  open(packet: Source, invite: SipRequest, localTag: string, session: Session, audio: Audio): void
+  open(packet: Source, invite: SipRequest, localTag: string, session: Session, audio: CallAudio): void
   /** The dialog that a request with a To-tag belongs to (RFC 3261 §12.2.2); marks its sequence number as seen. */
   find(packet: Source, request: SipRequest): InDialog
   /** Begins the audio of the dialog that an ACK confirms, if it is one of ours. */
@@ -51,7 +56,7 @@ export interface Dialogs {
 
 interface Entry extends Aged<Entry> {
   readonly dialog: Dialog
-  readonly audio: Audio
+  readonly audio: CallAudio
   sequence: number
   usedAtMs: number
 }
@@ -83,6 +88,7 @@ export function createDialogs(steadyMs: () => number, maxDialogs = MAX_DIALOGS):
     heardOf.delete(id)
     heardOf.add(id, entry)
     forgetOld(heardOf)
+    entry.audio.heardOf()
     return entry
   }
 

@@ -40,6 +40,8 @@ export interface Transaction {
   respond(status: number, bytes: Buffer, mayRetransmit?: number): boolean
   /** Whether a final response was given. */
   isAnswered(): boolean
+  /** Something else than the ACK has shown that the caller has our 2xx: it is not sent again unasked. */
+  acknowledge(): void
   /** The event's row id once it is stored, for the count of retransmissions. */
   storedAs(eventId: number): void
   /** The event was lost, or stored too late for an answer: what comes again shall be a new event. */
@@ -106,6 +108,9 @@ export function createTransactions(options: TransactionsOptions): Transactions {
         return isTaken
       },
       isAnswered: () => entry.state !== null && isAnswered(entry.state),
+      acknowledge() {
+        if (!entry.hasEnded) runner.acknowledge(entry)
+      },
       storedAs(eventId) {
         entry.eventId = eventId
         if (entry.hasEnded) report(entry)
