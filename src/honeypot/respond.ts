@@ -76,7 +76,8 @@ export function createResponder(options: ResponderOptions): Respond {
   function answer(exchange: Exchange, replies: readonly Reply[], toTag: string | null): Reply | null {
     const { path, request, requestBytes, transaction } = exchange
     const end = { sourceIp: path.sourceIp, sourcePort: path.sourcePort, toTag }
-    const chosen = sender.choose(path, requestBytes, replies, (reply) => writeReply(request, reply, end, persona.style))
+    const write = (reply: Reply) => writeReply(request, reply, end, persona.style)
+    const chosen = sender.choose(path, requestBytes, replies, write, leastBytes)
     if (chosen === null) return null
     // Unasked a source gets nothing more until it has shown that it is there; a client that is asks again.
     const mayRepeat = proof.isProven(path) ? Number.POSITIVE_INFINITY : 0
@@ -239,6 +240,11 @@ export function createResponder(options: ResponderOptions): Respond {
 }
 
 const SERVICES = new Set(['SUBSCRIBE', 'PUBLISH', 'MESSAGE', 'REFER'])
+
+/** The headers that are ours, and the body: what is copied from the request comes on top. */
+function leastBytes({ headers, body }: Reply): number {
+  return headers.reduce((sum, [name, value]) => sum + name.length + value.length + 4, body?.text.length ?? 0)
+}
 
 /** The user of To: whom a REGISTER is for (RFC 3261 §10.2). */
 function addressUser(request: SipRequest): string | null {

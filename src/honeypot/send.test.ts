@@ -97,30 +97,51 @@ for (const transport of ['UDP', 'TCP', 'TLS'] as const) {
   })
 }
 
+const LEAST = (length: number) => length - 300
+
 test('the first candidate that the budget lets through is chosen, and all but the last leave 200 bytes to the source', () => {
-  const { sender, suppressed, asked, charged } = senderWith({}, ['too-many-bytes', 'too-many-bytes', 'send'])
-  const choice = sender.choose(from(), 350, [500, 450, 400, 390], bytesOf)
+  const verdicts: Verdict[] = ['send', 'send', 'too-many-bytes', 'too-many-bytes', 'send', 'send']
+  const { sender, suppressed, asked, charged } = senderWith({}, verdicts)
+  const choice = sender.choose(from(), 350, [500, 450, 400, 390], bytesOf, LEAST)
   assert.deepEqual([choice?.candidate, choice?.bytes.length], [400, 400])
   assert.deepEqual(
-    asked,
-    [500, 450, 400].map((replyBytes) => ({ requestBytes: 350, replyBytes, keptBytes: 200 })),
+    asked.map(({ replyBytes, keptBytes }) => [replyBytes, keptBytes]),
+    [
+      [0, 0],
+      [200, 200],
+      [500, 200],
+      [150, 200],
+      [100, 200],
+      [400, 200],
+    ],
   )
   assert.deepEqual([suppressed, charged], [[], []], 'choosing costs nothing')
 })
 
 test('the last candidate may take all that is left', () => {
-  const { sender, asked } = senderWith({}, ['too-many-bytes', 'send'])
-  assert.equal(sender.choose(from(), 350, [500, 400], bytesOf)?.candidate, 400)
+  const { sender, asked } = senderWith({}, ['send', 'too-many-bytes', 'send', 'send'])
+  assert.equal(sender.choose(from(), 350, [500, 400], bytesOf, LEAST)?.candidate, 400)
   assert.deepEqual(
     asked.map(({ keptBytes }) => keptBytes),
-    [200, 0],
+    [0, 200, 0, 0],
   )
+})
+
+test('no answer is written for a source that gets none, nor one that is too long before it is written', () => {
+  const written: number[] = []
+  const write = (length: number) => {
+    written.push(length)
+    return bytesOf(length)
+  }
+  assert.equal(senderWith({}, ['too-many-replies']).sender.choose(from(), 350, [500, 400], write, LEAST), null)
+  senderWith({}, ['send', 'too-many-bytes', 'send', 'send']).sender.choose(from(), 350, [500, 400], write, LEAST)
+  assert.deepEqual(written, [400])
 })
 
 for (const verdict of ['too-many-replies', 'too-many-bytes', 'table-full', 'too-much-in-all'] as const) {
   test(`when no candidate may go out, that is counted once, as ${verdict}`, () => {
-    const { sender, suppressed } = senderWith({}, ['too-many-bytes', verdict])
-    assert.equal(sender.choose(from(), 350, [500, 400], bytesOf), null)
+    const { sender, suppressed } = senderWith({}, ['send', 'too-many-bytes', verdict])
+    assert.equal(sender.choose(from(), 350, [500, 400], bytesOf, LEAST), null)
     assert.deepEqual(suppressed, [verdict])
   })
 
@@ -134,15 +155,15 @@ for (const verdict of ['too-many-replies', 'too-many-bytes', 'table-full', 'too-
 
 test('a proven source gets the longest candidate, and no budget is asked or charged', () => {
   const { sender, asked, charged, taken } = senderWith({ isProven: () => true })
-  assert.equal(sender.choose(from(), 10, [4_000, 400], bytesOf)?.candidate, 4_000)
+  assert.equal(sender.choose(from(), 10, [4_000, 400], bytesOf, LEAST)?.candidate, 4_000)
   assert.equal(sender.send(from(), bytesOf(4_000), 'unasked', 10), true)
   assert.deepEqual([asked, charged, taken], [[], [], [true]])
 })
 
 test('what a request makes longer than 4 KiB is sent to nobody, proven or not', () => {
   const { sender, suppressed } = senderWith({ isProven: () => true })
-  assert.equal(sender.choose(from(), 60_000, [4_097, 400], bytesOf)?.candidate, 400)
-  assert.equal(sender.choose(from(), 60_000, [60_000, 4_097], bytesOf), null)
+  assert.equal(sender.choose(from(), 60_000, [4_097, 400], bytesOf, LEAST)?.candidate, 400)
+  assert.equal(sender.choose(from(), 60_000, [60_000, 4_097], bytesOf, LEAST), null)
   assert.deepEqual(suppressed, ['too-many-bytes'])
 })
 

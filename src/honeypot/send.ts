@@ -32,14 +32,16 @@ export interface Sender {
   /** Whether anything may go to where this packet came from; counts it when not. */
   mayAnswer(path: ReturnPath): boolean
   /**
-   * The first of the candidates, longest first, that the source may be sent as the answer to a request of that length; null and
-   * counted when there is none. Nothing is charged yet.
+   * The first of the candidates, longest first, that the source may be sent as the answer to a request of that length;
+   * null and counted when there is none. Nothing is charged yet. `leastBytes` says how long a candidate is at the least:
+   * one that is too long as it is need not be written.
    */
   choose<Candidate>(
     path: ReturnPath,
     requestBytes: number,
     candidates: readonly Candidate[],
     write: (one: Candidate) => Buffer,
+    leastBytes: (one: Candidate) => number,
   ): Choice<Candidate>
   /**
    * Sends to where the packet came from, and charges it: as the answer to a request of `ofRequestBytes` that has just
@@ -66,19 +68,22 @@ export function createSender(options: SenderOptions): Sender {
       if (forbidden) onSuppressed('forbidden-source')
       return !forbidden
     },
-    choose(path, requestBytes, candidates, write) {
-      const free = isProven(path)
-      let verdict: Verdict = 'send'
-      for (const [index, candidate] of candidates.entries()) {
-        const bytes = write(candidate)
-        if (bytes.length > MAX_REPLY_BYTES) {
-          verdict = 'too-many-bytes'
-          continue
+    choose(path, requestBytes, candidates, write, leastBytes) {
+      const isFree = isProven(path)
+      const verdictOn = (bytes: number, kept: number): Verdict => {
+        if (bytes > MAX_REPLY_BYTES) return 'too-many-bytes'
+        return isFree ? 'send' : budget.verdict(path.sourceIp, requestBytes, bytes, kept)
+      }
+      let verdict = verdictOn(0, 0) // in a flood most sources get nothing, and no answer is written for them
+      if (verdict === 'send') {
+        for (const [index, candidate] of candidates.entries()) {
+          const kept = index < candidates.length - 1 ? KEPT_FOR_SHORT_BYTES : 0
+          verdict = verdictOn(leastBytes(candidate), kept)
+          if (verdict !== 'send') continue
+          const bytes = write(candidate)
+          verdict = verdictOn(bytes.length, kept)
+          if (verdict === 'send') return { candidate, bytes }
         }
-        if (free) return { candidate, bytes }
-        const kept = index < candidates.length - 1 ? KEPT_FOR_SHORT_BYTES : 0
-        verdict = budget.verdict(path.sourceIp, requestBytes, bytes.length, kept)
-        if (verdict === 'send') return { candidate, bytes }
       }
       if (verdict !== 'send') onSuppressed(verdict)
       return null
