@@ -11,7 +11,7 @@ import { createDialogs } from './honeypot/dialogs.ts'
 import { createExtensions, type Extensions, listedExtensions } from './honeypot/extensions.ts'
 import type { ObserverOptions } from './honeypot/observe.ts'
 import { createPersona, PERSONA_NAMES, type Persona, type PersonaName } from './honeypot/persona.ts'
-import { createSourceProof } from './honeypot/proof.ts'
+import { createSourceProof, tokenLook } from './honeypot/proof.ts'
 import { createResponder, type Respond } from './honeypot/respond.ts'
 import { createSender } from './honeypot/send.ts'
 import { systemTimers } from './honeypot/timers.ts'
@@ -80,7 +80,10 @@ export async function readPbxSettings(core: Config['core'], identity: Identity):
 /** Any identity: settings are right or wrong whatever it is. */
 export const NOBODY: Identity = { seed: '00', persona: PERSONA_NAMES[0] }
 
-/** Builds it from the settings. Throws OperatorErrors (PERSONA_INVALID, FILE_UNREADABLE, CONFIG_INVALID) that name the file and key. */
+/**
+ * Builds it from the settings. Throws OperatorErrors (PERSONA_INVALID, FILE_UNREADABLE, CONFIG_INVALID) that name the
+ * file and key.
+ */
 export async function createPbx({
   core,
   identity,
@@ -95,11 +98,7 @@ export async function createPbx({
   const isNeverAnswered = createRangeCheck(core.neverAnswer)
   const proof = createSourceProof({
     secret: randomBytes(32).toString('hex'),
-    look: {
-      tag: persona.tag,
-      nonces: [persona.nonce, persona.shortNonce],
-      contact: persona.contact.includes('{token}') ? '{hex:24}' : null,
-    },
+    look: tokenLook(persona),
     wallMs,
     steadyMs,
     randomBytes,
@@ -138,7 +137,7 @@ export async function createPbx({
     respond,
     mayAnswer: (source) => !isNeverAnswered(source),
     observing: {
-      shownBy: proof.shownBy,
+      shownBy: core.responsive ? proof.shownBy : () => null, // who is told nothing has nothing to bring back
       captureCredentials: createCredentialCapture({
         realm: persona.realm,
         weakPasswords,

@@ -3,7 +3,7 @@
 import { endpointText } from '../net/ip.ts'
 import type { ReturnPath } from '../net/packet.ts'
 import { challengeValue, type DigestAlgorithm } from '../sip/digest.ts'
-import { listElements } from '../sip/list.ts'
+import { headerElements } from '../sip/list.ts'
 import { headerValue, headerValues, type SipRequest } from '../sip/message.ts'
 import { addressParameter, addressUri, parseUri } from '../sip/uri.ts'
 import type { Reply } from '../sip/write.ts'
@@ -128,7 +128,7 @@ function recordRoutes(request: SipRequest): Headers {
 function bindings(request: SipRequest): Headers {
   const headers: (readonly [string, string])[] = []
   const usualS = expiresS(request) // once: it goes through all headers
-  for (const element of headerValues(request, 'contact').flatMap(listElements)) {
+  for (const element of headerElements(request, 'contact')) {
     const uri = addressUri(element)
     if (uri === null || parseUri(uri) === null) continue // `*`, and what scanners write there
     const own = addressParameter(element, 'expires')

@@ -2,8 +2,8 @@
 
 import { type IpAddress, parseIp } from '../net/ip.ts'
 import type { ReturnPath } from '../net/packet.ts'
-import { listElements } from '../sip/list.ts'
-import { headerValue, headerValues, type SipRequest } from '../sip/message.ts'
+import { headerElements } from '../sip/list.ts'
+import { headerValue, type SipRequest } from '../sip/message.ts'
 import { answerTo, remoteAudio } from '../sip/sdp.ts'
 import type { Reply } from '../sip/write.ts'
 import { type Answers, contactAt } from './answer.ts'
@@ -218,7 +218,5 @@ function isShort({ head, names, bodyStart, bodyEnd }: SipRequest): boolean {
 
 /** RFC 3262 §3: who requires reliable provisional responses gets no other, and we have no reliable ones. */
 function ringsUnreliably(request: SipRequest): boolean {
-  return !headerValues(request, 'require')
-    .flatMap(listElements)
-    .some((tag) => tag.toLowerCase() === '100rel')
+  return !headerElements(request, 'require').some((tag) => tag.toLowerCase() === '100rel')
 }

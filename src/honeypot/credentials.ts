@@ -4,7 +4,7 @@ import { hash } from 'node:crypto'
 import type { EventCredentials } from '../event/event.ts'
 import { textOfLatin1 } from '../event/text.ts'
 import { type IpAddress, networkOf } from '../net/ip.ts'
-import { createPasswordCheck, type DigestCredentials, parseDigestCredentials } from '../sip/digest.ts'
+import { createPasswordCheck, type DigestCredentials, isDigestResponse, parseDigestCredentials } from '../sip/digest.ts'
 import { headerValues, type SipRequest } from '../sip/message.ts'
 import { DERIVED_COUNT, weakPasswords } from './weak-passwords.ts'
 
@@ -61,7 +61,7 @@ export function createCredentialCapture(
   }
 
   function findPassword(credentials: DigestCredentials, method: string, body: Buffer): string | null {
-    if (!/^[0-9a-f]{32}(?:[0-9a-f]{32})?$/i.test(credentials.response)) return null // no digest, of no password
+    if (!isDigestResponse(credentials.response)) return null // of no password
     const weight = triesPerPassword(credentials)
     const affordable = tries.left() / weight
     const list = [all, few].find(({ length }) => length + DERIVED_COUNT <= affordable) ?? null

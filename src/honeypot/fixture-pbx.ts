@@ -13,7 +13,7 @@ import { createDialogs } from './dialogs.ts'
 import { type Extensions, listedExtensions } from './extensions.ts'
 import { createObserver } from './observe.ts'
 import { createPersona, type Persona } from './persona.ts'
-import { createSourceProof } from './proof.ts'
+import { createSourceProof, tokenLook } from './proof.ts'
 import { createResponder } from './respond.ts'
 import { createSender, type SenderOptions } from './send.ts'
 import type { Timers } from './timers.ts'
@@ -66,11 +66,7 @@ export function createTestPbx(options: TestPbxOptions = {}): TestPbx {
   const sent: string[] = []
   const proof = createSourceProof({
     secret: options.secret ?? 'secret',
-    look: {
-      tag: persona.tag,
-      nonces: [persona.nonce, persona.shortNonce],
-      contact: persona.contact.includes('{token}') ? '{hex:24}' : null,
-    },
+    look: tokenLook(persona),
     wallMs: steadyMs,
     steadyMs,
     randomBytes,

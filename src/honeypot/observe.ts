@@ -30,7 +30,8 @@ export function createObserver(options: ObserverOptions) {
     const request = message?.kind === 'request' ? message : null
     const body = request === null ? NO_BODY : packet.bytes.subarray(request.bodyStart, request.bodyEnd)
     const credentials = request === null ? null : captureCredentials(request, body)
-    const echoed = request === null ? null : shownBy(packet, request, credentials?.nonce ?? null)
+    const isStream = packet.transport !== 'UDP' // its handshake has proven more already
+    const echoed = request === null || isStream ? null : shownBy(packet, request, credentials?.nonce ?? null)
     const agent = message === null ? null : headerValue(message, 'user-agent')
     return {
       origin: 'observed',

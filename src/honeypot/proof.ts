@@ -7,6 +7,7 @@ import type { Packet } from '../net/packet.ts'
 import { headerValue, type SipRequest } from '../sip/message.ts'
 import { addressParameter } from '../sip/uri.ts'
 import { type Aged, createAgedMap } from './aged-map.ts'
+import type { Persona } from './persona.ts'
 import { readTokenTemplate, type TokenTemplate } from './token.ts'
 
 /*
@@ -41,6 +42,11 @@ export interface TokenLook {
   readonly nonces: readonly string[]
   /** For the Contact; null when it holds no token. */
   readonly contact: string | null
+}
+
+/** What a persona makes of its tokens. */
+export function tokenLook({ tag, nonce, shortNonce, contact }: Persona): TokenLook {
+  return { tag, nonces: [nonce, shortNonce], contact: contact.includes('{token}') ? '{hex:24}' : null }
 }
 
 type Purpose = 'tag' | 'nonce' | 'contact' | 'mark'

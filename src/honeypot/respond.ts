@@ -3,7 +3,8 @@
 import { randomBytes } from 'node:crypto'
 import type { BadActorEvent, EventCredentials } from '../event/event.ts'
 import { type Packet, returnPath } from '../net/packet.ts'
-import { listElements } from '../sip/list.ts'
+import { isDigestResponse } from '../sip/digest.ts'
+import { headerElements, listElements } from '../sip/list.ts'
 import { headerValue, headerValues, type KeepAlive, type ParsedPacket, type SipRequest } from '../sip/message.ts'
 import { addressUri, calledNumber } from '../sip/uri.ts'
 import { parseVia, viaParameter } from '../sip/via.ts'
@@ -195,7 +196,7 @@ export function createResponder(options: ResponderOptions): Respond {
   function byMethod(exchange: Exchange, packet: Packet, event: BadActorEvent): void {
     const { request } = exchange
     const { method } = request
-    const unsupported = requiredExtensions(request).filter((tag) => !understood.has(tag.toLowerCase()))
+    const unsupported = headerElements(request, 'require').filter((tag) => !understood.has(tag.toLowerCase()))
     if (unsupported.length > 0 && method !== 'CANCEL') {
       return finish(exchange, answers.plain(420, [['Unsupported', unsupported.join(', ')]])) // RFC 3261 §8.2.2.3
     }
@@ -252,10 +253,6 @@ function addressUser(request: SipRequest): string | null {
   return uri === null ? null : calledNumber(uri)
 }
 
-function requiredExtensions(request: SipRequest): string[] {
-  return headerValues(request, 'require').flatMap(listElements)
-}
-
 /**
  * Whom the tokens in our answer are for. What a request passed on its way is in its Via, and gets the answer first: over
  * UDP whoever forged the address of a proxy, and his own behind it, would read what proves that he is the proxy. So it is
@@ -276,7 +273,7 @@ function branchOf(request: SipRequest): string | null {
 
 /** What no password gives, or one for somebody else, is no try at a password of ours. */
 function isTry({ realm, response }: EventCredentials, ours: string): boolean {
-  return realm === ours && /^[0-9a-f]{32}(?:[0-9a-f]{32})?$/i.test(response)
+  return realm === ours && isDigestResponse(response)
 }
 
 function offerOf({ bytes }: Packet, request: SipRequest): Offer {

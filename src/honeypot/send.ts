@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import type { IpAddress } from '../net/ip.ts'
+import { type IpAddress, isNoHost } from '../net/ip.ts'
 import type { ReturnPath } from '../net/packet.ts'
 import type { ReplyBudget, Verdict } from './budget.ts'
 
@@ -101,9 +101,4 @@ export function createSender(options: SenderOptions): Sender {
       return taken
     },
   }
-}
-
-/** Multicast, broadcast and "this network": nobody's own address, so only a forger sends from there. */
-function isNoHost(address: IpAddress): boolean {
-  return /^(?:0|22[4-9]|23\d|24\d|25[0-5])\.|^ff[0-9a-f]{2}:|^::$/.test(address)
 }

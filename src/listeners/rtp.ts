@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import { createSocket, type Socket } from 'node:dgram'
-import { type IpAddress, isIpv4 } from '../net/ip.ts'
+import { type IpAddress, isIpv4, isNoHost } from '../net/ip.ts'
 import type { Clock } from '../ops/clock.ts'
 import { errorCode } from '../ops/errors.ts'
 import { createComfortNoise, type PayloadType, RTP_PACKET_MS } from '../sip/rtp.ts'
@@ -91,9 +91,7 @@ export function createRtpMedia({ maxCalls = MAX_CALLS, ports = PORTS, ...means }
 /** May audio be sent there at all? Directed broadcasts, which no address shows, are refused by the kernel. */
 function mayReceive(ip: IpAddress, port: number): boolean {
   if (!Number.isInteger(port) || port < LOWEST_REMOTE_PORT || port > 65_535) return false
-  if (!isIpv4(ip)) return ip !== '::' && !/^ff..:/.test(ip) // RFC 4291 §2.5.2 and §2.7
-  const network = Number(ip.slice(0, ip.indexOf('.')))
-  return network !== 0 && network < 224 // RFC 1122 §3.2.1.3: this network, groups, reserved, broadcast
+  return !isNoHost(ip)
 }
 
 function callOn(

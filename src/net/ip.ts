@@ -29,6 +29,11 @@ export function isIpv4(address: IpAddress): boolean {
   return !address.includes(':')
 }
 
+/** Multicast, broadcast and "this network": nobody's own address, so only a forger sends from there. */
+export function isNoHost(address: IpAddress): boolean {
+  return /^(?:0|22[4-9]|23\d|24\d|25[0-5])\.|^ff[0-9a-f]{2}:|^::$/.test(address)
+}
+
 /** The address for IPv4; the /64 for IPv6, since one customer usually has that many addresses. */
 export function networkOf(address: IpAddress): string {
   if (isIpv4(address)) return address

@@ -9,9 +9,11 @@ import {
   createPasswordCheck,
   type DigestChallenge,
   type DigestCredentials,
-  matchesPassword,
   parseDigestCredentials,
 } from './digest.ts'
+
+const matchesPassword = (credentials: DigestCredentials, password: string, method: string, body: Buffer): boolean =>
+  createPasswordCheck(credentials, method, body)(password)
 
 const EMPTY = Buffer.alloc(0)
 const BODY = Buffer.from('v=0\r\n')

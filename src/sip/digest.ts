@@ -85,6 +85,11 @@ export function parseDigestCredentials(value: string): DigestCredentials | null 
   }
 }
 
+/** Whether a response can be the digest of anything: as long as one of MD5 or of a 256-bit hash, in hexadecimal. */
+export function isDigestResponse(response: string): boolean {
+  return /^[0-9a-f]{32}(?:[0-9a-f]{32})?$/i.test(response)
+}
+
 /** The value of a WWW-Authenticate or Proxy-Authenticate header. */
 export function challengeValue({ realm, nonce, algorithm, qop, opaque, stale, style }: DigestChallenge): string {
   const { separator, order, gap = ' ', md5 = 'MD5' } = style
@@ -100,16 +105,6 @@ export function challengeValue({ realm, nonce, algorithm, qop, opaque, stale, st
   const unnamed = algorithm !== 'MD5' && !order.includes('algorithm')
   const written = (unnamed ? ([...order, 'algorithm'] as const) : order).map((name) => parameters[name])
   return `Digest${gap}${written.filter((parameter) => parameter !== null).join(separator)}`
-}
-
-/** Whether the response was made with this password, for a request of this method and body. */
-export function matchesPassword(
-  credentials: DigestCredentials,
-  password: string,
-  method: string,
-  body: Buffer,
-): boolean {
-  return createPasswordCheck(credentials, method, body)(password)
 }
 
 /**

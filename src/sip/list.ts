@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import type { HeaderName } from './header-name.ts'
 import { trimLws } from './lws.ts'
+import { type HeaderBlock, headerValues } from './message.ts'
 import { quotedEnd } from './uri.ts'
+
+/** The elements of all headers of that name, in order. */
+export function headerElements(block: HeaderBlock, name: HeaderName): string[] {
+  return headerValues(block, name).flatMap(listElements)
+}
 
 /**
  * The elements of a comma-separated header value (RFC 3261 §7.3.1), trimmed; commas in quoted strings and angle
