@@ -25,6 +25,7 @@ for (const [token, shape, why] of [
   ['1102983-558-23014', 'x-x-x', 'has parts from the start'],
   ['3130300133353835323130393138', 'v', 'is text in hexadecimal with a 01'],
   ['3130300233353835323130393138', 'd3', 'is text without the 01'],
+  ['546601473263493027332320', 'd3', 'is a decimal number that happens to have a 01'],
   ['313030013', 'x1', 'is too short to say'],
   ['-', '-', 'is only a separator'],
   ['\u0000\u00ff', '__', 'is nothing that a token may hold'],

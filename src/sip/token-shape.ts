@@ -80,14 +80,22 @@ function separator(kind: number): string {
   return kind === DASH ? '-' : '_'
 }
 
-/** sipvicious writes the target and a number into its tag, with the byte 01 between, as hexadecimal digits. */
+const LEAST_NUMBER = 6 // digits; of 65,536 numbers of 32 bits one or two are shorter
+
+/**
+ * sipvicious writes the target and a decimal number into its tag, with the byte 01 between, as hexadecimal digits. A long
+ * decimal number may happen to begin so, but does not go on with nothing but digits of that kind.
+ */
 function isHexadecimalText(text: string, from: number, length: number): boolean {
   if (length - from < 14 || (length - from) % 2 !== 0) return false
-  let hasBreak = false
+  let breakAt = -1
   for (let at = from; at < length; at += 2) {
     const high = text.charCodeAt(at)
-    if (high === 0x30 && text.charCodeAt(at + 1) === 0x31) hasBreak = true
+    const low = text.charCodeAt(at + 1)
+    if (breakAt !== -1) {
+      if (high !== 0x33 || low < 0x30 || low > 0x39) return false
+    } else if (high === 0x30 && low === 0x31) breakAt = at
     else if (high < 0x32 || high > 0x37) return false
   }
-  return hasBreak
+  return breakAt !== -1 && (length - breakAt) / 2 > LEAST_NUMBER
 }
