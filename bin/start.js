@@ -14,8 +14,19 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
 }
 
 const { existsSync } = require('node:fs')
+const { totalmem } = require('node:os')
 const { join } = require('node:path')
 const { pathToFileURL } = require('node:url')
+
+const MIB = 1024 * 1024
+const MOST_OLD_SPACE_MB = 256 // measured: a flood stays below 300 MB in all with it
+const LEAST_OLD_SPACE_MB = 96
+const SEMI_SPACE_MB = 8 // measured: with V8's own 32 a flood takes 80 MB more, for 8 % less processor time
+
+const HEAP_FLAG = /--(?:max|min|initial)[-_](?:heap|(?:old|semi)[-_]space)[-_]size/
+const SHORT_RUN = /^(?:-h|--help|-V|--version|api-key|config)$/
+
+limitHeap()
 
 const source = join(__dirname, '..', 'src', 'main.ts')
 const bundle = join(__dirname, '..', 'dist', 'main.js')
@@ -26,3 +37,23 @@ import(pathToFileURL(existsSync(source) ? source : bundle).href).catch((error) =
   console.error(`sentrypeer: something is not installed: ${error.message.split('\n', 1)[0]}. ${advice}`)
   process.exitCode = 1
 })
+
+/**
+ * V8 lets a heap grow to half of the memory there is, 4 GB at most, before it looks closely for what it can collect. Its
+ * limits are read when a process begins, so this one begins again with ours (execve(2): the same process, 18 ms).
+ * Not when somebody has set such limits, not for a command that is over at once, and not where it is not permitted.
+ */
+function limitHeap() {
+  const given = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ')
+  const isPermitted = process.permission === undefined || process.permission.has('child')
+  if (process.execve === undefined || !isPermitted || HEAP_FLAG.test(given)) return
+  if (process.argv.slice(2).some((argument) => SHORT_RUN.test(argument))) return
+  const limits = [`--max-old-space-size=${oldSpaceMb()}`, `--max-semi-space-size=${SEMI_SPACE_MB}`]
+  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...limits, ...process.argv.slice(1)])
+}
+
+/** A quarter of the memory of the machine or the container, within bounds. */
+function oldSpaceMb() {
+  const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
+  return Math.floor(Math.min(MOST_OLD_SPACE_MB, Math.max(LEAST_OLD_SPACE_MB, memory / 4 / MIB)))
+}

@@ -84,6 +84,37 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
   })
 }
 
+const SAY_FLAGS = 'console.log(process.execArgv.filter((flag) => /size/.test(flag)).join(" "))'
+
+/** The flags about sizes that the program runs with. */
+function heapFlags(nodeFlags: readonly string[], args: readonly string[], nodeOptions = ''): string {
+  const launcher = install('heap', 'dist/main.js', RANGE, SAY_FLAGS)
+  const env = { NODE_OPTIONS: nodeOptions }
+  const { stdout, stderr } = spawnSync(process.execPath, [...nodeFlags, launcher, ...args], { env, encoding: 'utf8' })
+  assert.equal(stderr, '')
+  return stdout.trim()
+}
+
+test('the heap of a daemon is limited by what the machine has', () => {
+  const [, megabytes] = /^--max-old-space-size=(\d+) --max-semi-space-size=8$/.exec(heapFlags([], ['-ra'])) ?? []
+  assert.ok(Number(megabytes) >= 96 && Number(megabytes) <= 256, `${megabytes} MB`)
+})
+
+test('limits of the heap that somebody has set are left as they are', () => {
+  assert.equal(heapFlags(['--max-old-space-size=900'], ['-ra']), '--max-old-space-size=900')
+  assert.equal(heapFlags([], ['-ra'], '--max-old-space-size=900'), '')
+  assert.equal(heapFlags(['--max_semi_space_size=3'], ['-ra']), '--max_semi_space_size=3')
+})
+
+test('a command that is over at once begins only once', () => {
+  for (const argument of ['--help', '-V', 'api-key', 'config']) assert.equal(heapFlags([], [argument]), '')
+})
+
+test('a Node.js that may not begin again runs the program with its own limits', () => {
+  const flags = ['--permission', '--allow-fs-read=*', '--disable-warning=SecurityWarning']
+  assert.equal(heapFlags(flags, ['-ra']), '')
+})
+
 test('a clone without its packages is told how to get them', () => {
   const launcher = install('bare', 'src/main.ts', RANGE)
   writeFileSync(join(folder, 'bare/src/main.ts'), "import 'smol-toml'")
