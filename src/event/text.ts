@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { isUtf8 } from 'node:buffer'
+import { isAscii, isUtf8 } from 'node:buffer'
 
 /*
  * A message is bytes; a database column, a JSON string and an API answer are Unicode text. Text must come out of any
@@ -34,6 +34,11 @@ export function textOfBytes(bytes: Buffer): string {
     }
   }
   return Buffer.from(units.buffer, 0, length * 2).toString('utf16le')
+}
+
+/** Whether these bytes are text that is the same in every encoding here: each character is its byte, none is escaped. */
+export function isPlainText(bytes: Buffer): boolean {
+  return isAscii(bytes) && !bytes.includes(0)
 }
 
 /** The text of one-byte-per-character (latin1) text, such as a slice of a scanned header block. */

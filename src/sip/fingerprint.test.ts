@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Fingerprint, fingerprintOf } from './fingerprint.ts'
+import { createFingerprinter, type Fingerprint } from './fingerprint.ts'
 import { CAPTURED } from './fixture-captured.ts'
 import { parseMessage } from './parse.ts'
 
+const fingerprintOf = createFingerprinter()
 const FORM = /^[A-Za-z0-9._-]{1,64}$/
 
 /** What is read of these bytes; null where there is no message. */

@@ -94,8 +94,7 @@ export function createFramer(limits: FramingLimits = FRAMING_LIMITS): Framer {
       return state.at === 'lost'
     }
     searchedTo = 0
-    const length =
-      headEnd - start > limits.maxHeadBytes ? null : contentLength(bytes.toString('latin1', start, headEnd))
+    const length = headEnd - start > limits.maxHeadBytes ? null : contentLength(bytes.subarray(start, headEnd))
     if (length === null) {
       pending.dropFirst(start)
       state = { at: 'lost' }
@@ -204,8 +203,9 @@ function isOtherProtocol(bytes: Buffer, start: number): boolean {
 }
 
 /** Bytes of body that the header block announces; null when that cannot be known. */
-function contentLength(head: string): number | null {
-  const block = readHeaders(head, head.indexOf('\n') + 1) // as the parser does: the two must not disagree on a length
+function contentLength(head: Buffer): number | null {
+  const text = head.toString('latin1')
+  const block = readHeaders(head, text, text.indexOf('\n') + 1) // as the parser does: the two must not disagree on a length
   const values = headerValues(block, 'content-length')
   if (values.length === 0) return block.names.includes('content-type') ? null : 0
   const [value = ''] = values

@@ -19,10 +19,29 @@ export function lwsStart(text: string, start: number, end: number): number {
   return at
 }
 
+/** The same as `lwsEnd` for bytes. */
+export function lwsEndInBytes(bytes: Uint8Array, start: number, end: number): number {
+  let at = start
+  while (at < end && isLws(bytes[at] ?? 0)) at++
+  return at
+}
+
+/** The same as `lwsStart` for bytes. */
+export function lwsStartInBytes(bytes: Uint8Array, start: number, end: number): number {
+  let at = end
+  while (at > start && isLws(bytes[at - 1] ?? 0)) at--
+  return at
+}
+
 /** Without the white space around it. */
 export function trimLws(text: string): string {
-  const start = lwsEnd(text, 0, text.length)
-  return text.slice(start, lwsStart(text, start, text.length))
+  return trimmed(text, 0, text.length)
+}
+
+/** The part of a text from `start` to `end`, without the white space around it. */
+export function trimmed(text: string, start: number, end: number): string {
+  const from = lwsEnd(text, start, end)
+  return text.slice(from, lwsStart(text, from, end))
 }
 
 function isLws(code: number): boolean {

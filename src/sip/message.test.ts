@@ -6,7 +6,7 @@ import { readHeaders } from './header-block.ts'
 import { allHeaders, header, headerValue, headerValues } from './message.ts'
 
 const text = 'Via: a\r\nX-Odd :  \r\nv:b ,c\r\nSubject:\r\n one\r\n\ttwo \r\nCall-ID: d\r\n \t\r\nVIA: e'
-const block = readHeaders(text, 0)
+const block = readHeaders(Buffer.from(text), text, 0)
 
 test('headers come in order, in their own spelling, with the byte where they begin', () => {
   assert.deepEqual(allHeaders(block), [

@@ -1,51 +1,86 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import { lineEnd, type ReadHeaders, readHeaders } from './header-block.ts'
-import type { HeaderName } from './header-name.ts'
-import { lwsStart } from './lws.ts'
+import { HEADER_NUMBERS } from './header-name.ts'
+import { lwsEnd, lwsStart } from './lws.ts'
 import {
   type FaultCode,
   type HeaderBlock,
-  header,
-  headerValue,
   type OtherProtocol,
   type ParsedPacket,
   type SipFault,
   type SipRequest,
   type SipResponse,
+  valuePlace,
 } from './message.ts'
-import { addressUri } from './uri.ts'
-import { parseVia } from './via.ts'
+import { addressUriAt } from './uri.ts'
+import { isVia } from './via.ts'
 
 /*
  * One pass over the bytes finds the lines and where each header's name and value are; nothing is copied until it is
  * asked for, and nothing is looked at twice in a way that depends on the input. So the cost is linear whatever comes,
  * and a packet that is not SIP costs less than one that is.
  *
+ * Nearly every request is plain in its first line and its headers, and what is plain is seen without a regular
+ * expression; whatever is not takes the closer look that names its fault.
+ *
  * The parser is tolerant: it is there to keep evidence. A message is sound when a reply could be built from it and
  * means one thing only; everything else is a fault that carries what could be read.
  */
 
 const MAX_CSEQ = 2 ** 31 - 1 // RFC 3261 §8.1.1.5
+const MAX_CSEQ_DIGITS = 10 // of that number
 const REQUIRED = ['via', 'from', 'to', 'call-id', 'cseq'] as const // RFC 3261 §8.1.1, less Max-Forwards: many leave it out
 const SINGLE = ['from', 'to', 'call-id', 'cseq', 'content-length'] as const // RFC 3261 §7.3: not a list, so at most once
+
+const {
+  via: VIA,
+  from: FROM,
+  to: TO,
+  'call-id': CALL_ID,
+  cseq: CSEQ,
+  'content-length': CONTENT_LENGTH,
+} = HEADER_NUMBERS
+const SINGLE_BITS = SINGLE.reduce((bits, name) => bits | (1 << HEADER_NUMBERS[name]), 0)
+
+// Chosen: above what anything sends over UDP without fragments. The text of a longer packet ends with its headers, so
+// that a body is neither copied for nothing nor kept for as long as a value of a header is.
+const MAX_WHOLE_BYTES = 4_096
+
+// Chosen: above any real one. A longer line takes the closer look, where regular expressions are the faster ones.
+const MAX_PLAIN_LINE = 512
+
+/** A message while it is read. */
+type Draft<Message extends SipRequest | SipResponse> = { -readonly [Key in keyof Message]: Message[Key] }
 
 /** Reads one datagram, or one message that a framer cut out of a stream. Never throws; linear in `bytes.length`. */
 export function parseMessage(bytes: Buffer): ParsedPacket {
   if (isKeepAlive(bytes)) return { kind: 'keep-alive' }
   const start = leadingLineBreaks(bytes)
-  const head = headText(bytes, start)
-  const lineFeed = head.indexOf('\n', start)
-  const startLine = head.slice(start, lineFeed === -1 ? head.length : lineEnd(head, lineFeed))
+  const text = bytes.length <= MAX_WHOLE_BYTES ? bytes.toString('latin1') : headText(bytes, start)
+  const lineFeed = text.indexOf('\n', start)
+  const end = lineFeed === -1 ? text.length : lineEnd(bytes, lineFeed)
+  const headersStart = lineFeed === -1 ? text.length : lineFeed + 1
+  const methodEnd = plainMethodEnd(bytes, start, end)
+  if (methodEnd === -1) return readClosely(bytes, text, start, end, headersStart)
+
+  const block = readHeaders(bytes, text, headersStart)
+  const requestUri = text.slice(methodEnd + 1, end - VERSION.length)
+  const request = requestOf(text.slice(start, methodEnd), requestUri, block, bytes.length)
+  return headerFault(request, block.badLineAt, bytes.length) ?? request
+}
+
+/** What does not begin with a plain request line: a response, another protocol, or a request with a fault in it. */
+function readClosely(bytes: Buffer, text: string, start: number, end: number, headersStart: number): ParsedPacket {
+  const startLine = text.slice(start, end)
   const looksLike = startLine.length > 0 ? otherProtocol(bytes, start, startLine) : 'binary'
   if (looksLike !== null) return notSip(start, looksLike)
-
-  const block = readHeaders(head, lineFeed === -1 ? head.length : lineFeed + 1)
+  const block = readHeaders(bytes, text, headersStart)
   const message = readStartLine(startLine, block, bytes.length)
   if (message === null) {
     return fault('bad-start-line', start, 'neither a request line nor a status line', null)
   }
-  return firstFault(message, block.badLineAt, startLine, start, bytes.length) ?? message
+  return startLineFault(message, startLine, start) ?? headerFault(message, block.badLineAt, bytes.length) ?? message
 }
 
 /** RFC 3261 §7.5 and RFC 5626 §3.5.1; some phones send zero bytes instead. */
@@ -69,6 +104,40 @@ function headText(bytes: Buffer, start: number): string {
   return bytes.toString('latin1', 0, end === -1 ? bytes.length : end + 4)
 }
 
+const VERSION = Buffer.from(' SIP/2.0', 'latin1')
+const VERSION_IN_SMALL_LETTERS = Buffer.from(' sip/2.0', 'latin1')
+
+// RFC 3261 §25.1: what a token may hold.
+const IS_TOKEN = Uint8Array.from({ length: 256 }, (_, code) =>
+  /[A-Za-z0-9.!%*_+`'~-]/.test(String.fromCharCode(code)) ? 1 : 0,
+)
+
+/**
+ * Where the method of `METHOD SP Request-URI SP SIP/2.0` ends (RFC 3261 §7.1: single spaces only, the version in any
+ * case), if that is what the line is to the letter; -1 for what takes a closer look.
+ */
+function plainMethodEnd(bytes: Uint8Array, start: number, end: number): number {
+  const uriEnd = end - VERSION.length
+  if (uriEnd <= start || uriEnd - start > MAX_PLAIN_LINE || !isVersion(bytes, uriEnd)) return -1
+  let methodEnd = start
+  while (IS_TOKEN[bytes[methodEnd] ?? 0] === 1) methodEnd++
+  const uriStart = methodEnd + 1
+  if (methodEnd === start || bytes[methodEnd] !== 0x20 || uriStart >= uriEnd || bytes[uriStart] === 0x3c) return -1
+  for (let at = uriStart; at < uriEnd; at++) {
+    const byte = bytes[at] ?? 0
+    if (byte <= 0x20 || byte === 0x7f) return -1
+  }
+  return methodEnd
+}
+
+function isVersion(bytes: Uint8Array, start: number): boolean {
+  for (let index = 0; index < VERSION.length; index++) {
+    const byte = bytes[start + index]
+    if (byte !== VERSION[index] && byte !== VERSION_IN_SMALL_LETTERS[index]) return false
+  }
+  return true
+}
+
 /** Null when it may be SIP. */
 function otherProtocol(bytes: Buffer, start: number, startLine: string): OtherProtocol | null {
   if (isStatusLine(startLine) || / SIP\/\S*[ \t]*$/i.test(startLine.slice(-64))) return null
@@ -89,20 +158,65 @@ function notSip(offset: number, looksLike: OtherProtocol): SipFault {
 }
 
 function readStartLine(line: string, block: ReadHeaders, length: number): SipRequest | SipResponse | null {
-  const { head, spans, names, bodyStart } = block
-  const body = { bodyStart, bodyEnd: length }
   if (isStatusLine(line)) {
     // Nothing may follow what takes the rest: a pattern that can fail there would try every way to share the spaces.
     const match = /^SIP\/\d+\.\d+ +([1-9]\d{2})(?: (.*))?$/is.exec(line)
-    return match === null
-      ? null
-      : { kind: 'response', status: Number(match[1]), reasonPhrase: match[2] ?? '', head, spans, names, ...body }
+    return match === null ? null : responseOf(Number(match[1]), match[2] ?? '', block, length)
   }
   const space = line.indexOf(' ')
   const lastSpace = line.lastIndexOf(' ', lwsStart(line, 0, line.length) - 1) // it ends in a version, or is not SIP
   if (space <= 0) return null
-  const requestUri = lastSpace > space ? line.slice(space + 1, lastSpace) : ''
-  return { kind: 'request', method: line.slice(0, space), requestUri, head, spans, names, ...body }
+  return requestOf(line.slice(0, space), lastSpace > space ? line.slice(space + 1, lastSpace) : '', block, length)
+}
+
+function requestOf(method: string, requestUri: string, block: ReadHeaders, bodyEnd: number): SipRequest {
+  const { text, head, spans, names, firsts, oddNames, repeated, isFolded, bodyStart } = block
+  const toUri = uriOf(block, TO)
+  return {
+    kind: 'request',
+    method,
+    requestUri,
+    toUri,
+    text,
+    head,
+    spans,
+    names,
+    firsts,
+    oddNames,
+    repeated,
+    isFolded,
+    bodyStart,
+    bodyEnd,
+  }
+}
+
+function responseOf(status: number, reasonPhrase: string, block: ReadHeaders, bodyEnd: number): SipResponse {
+  const { text, head, spans, names, firsts, oddNames, repeated, isFolded, bodyStart } = block
+  const toUri = uriOf(block, TO)
+  return {
+    kind: 'response',
+    status,
+    reasonPhrase,
+    toUri,
+    text,
+    head,
+    spans,
+    names,
+    firsts,
+    oddNames,
+    repeated,
+    isFolded,
+    bodyStart,
+    bodyEnd,
+  }
+}
+
+/** The URI in an address; null when the header is not there or its quoting never ends. */
+function uriOf(block: HeaderBlock, number: number): string | null {
+  const index = block.firsts[number] ?? -1
+  if (index === -1) return null
+  const { text, start, end } = valuePlace(block, index)
+  return addressUriAt(text, start, end)
 }
 
 function fault(
@@ -115,90 +229,123 @@ function fault(
   return { kind: 'fault', code, offset, detail, status, message }
 }
 
-/** The first reason why this message cannot be taken at its word, or null; shortens its body to Content-Length. */
-function firstFault(
-  message: SipRequest | SipResponse,
-  badLineAt: number,
-  startLine: string,
-  start: number,
-  length: number,
-): SipFault | null {
-  if (message.kind === 'request') {
-    const version = / SIP\/(\S*)[ \t]*$/i.exec(startLine.slice(-64))?.[1]
-    if (version !== '2.0') {
-      // RFC 3261 §21.5.6 has the answer to another version.
-      return fault('bad-version', start, 'the version is not SIP/2.0', message, 505)
-    }
-    // RFC 3261 §7.1: single spaces only, no white space in the URI (RFC 4475 §3.1.2.8 and §3.1.2.9).
-    if (!/^[A-Za-z0-9.!%*_+`'~-]+ [^\x00-\x20\x7f]+ SIP\/2\.0$/i.test(startLine)) {
-      return fault('bad-start-line', start, 'the request line is not METHOD SP Request-URI SP SIP/2.0', message)
-    }
-    if (message.requestUri.startsWith('<')) {
-      return fault('bad-start-line', start, 'the Request-URI stands in angle brackets', message) // RFC 4475 §3.1.2.7
-    }
+function startLineFault(message: SipRequest | SipResponse, startLine: string, start: number): SipFault | null {
+  if (message.kind === 'response') return null
+  const version = / SIP\/(\S*)[ \t]*$/i.exec(startLine.slice(-64))?.[1]
+  if (version !== '2.0') {
+    // RFC 3261 §21.5.6 has the answer to another version.
+    return fault('bad-version', start, 'the version is not SIP/2.0', message, 505)
   }
+  // RFC 3261 §7.1: single spaces only, no white space in the URI (RFC 4475 §3.1.2.8 and §3.1.2.9).
+  if (!/^[A-Za-z0-9.!%*_+`'~-]+ [^\x00-\x20\x7f]+ SIP\/2\.0$/i.test(startLine)) {
+    return fault('bad-start-line', start, 'the request line is not METHOD SP Request-URI SP SIP/2.0', message)
+  }
+  if (message.requestUri.startsWith('<')) {
+    return fault('bad-start-line', start, 'the Request-URI stands in angle brackets', message) // RFC 4475 §3.1.2.7
+  }
+  return null
+}
+
+/** The first reason why these headers cannot be taken at their word, or null; shortens the body to Content-Length. */
+function headerFault(message: SipRequest | SipResponse, badLineAt: number, length: number): SipFault | null {
   if (badLineAt !== -1) return fault('bad-header', badLineAt, 'a line has no colon', message)
-  for (const name of SINGLE) {
-    const index = message.names.indexOf(name)
-    const again = index === -1 ? -1 : message.names.indexOf(name, index + 1)
-    if (again !== -1) return fault('duplicate-header', message.spans[again * 4] ?? 0, `${name} comes twice`, message)
-  }
-  for (const name of REQUIRED) {
-    if (!hasValue(message, name)) {
-      return fault('missing-header', message.head.length, `there is no ${name}`, message)
-    }
-  }
+  if ((message.repeated & SINGLE_BITS) !== 0) return duplicateFault(message)
+  if (!(hasValue(message, VIA) && hasValue(message, FROM) && hasValue(message, TO))) return missingFault(message)
+  if (!(hasValue(message, CALL_ID) && hasValue(message, CSEQ))) return missingFault(message)
   return cseqFault(message) ?? addressFault(message) ?? viaFault(message) ?? contentLengthFault(message, length)
+}
+
+function duplicateFault(message: SipRequest | SipResponse): SipFault | null {
+  const name = SINGLE.find((single) => (message.repeated & (1 << HEADER_NUMBERS[single])) !== 0)
+  if (name === undefined) return null
+  const again = message.names.indexOf(name, message.names.indexOf(name) + 1)
+  return fault('duplicate-header', message.spans[again * 4] ?? 0, `${name} comes twice`, message)
+}
+
+function missingFault(message: SipRequest | SipResponse): SipFault | null {
+  const name = REQUIRED.find((required) => !hasValue(message, HEADER_NUMBERS[required]))
+  return name === undefined ? null : fault('missing-header', message.head.length, `there is no ${name}`, message)
 }
 
 /** `CSeq: 4711 INVITE`, with the method of the request (RFC 3261 §8.1.1.5). */
 function cseqFault(message: SipRequest | SipResponse): SipFault | null {
-  const cseq = header(message, 'cseq')
-  const match = /^(\d{1,10})[ \t]+([^ \t]+)$/.exec(cseq?.value ?? '')
-  const offset = cseq?.offset ?? 0
-  if (match === null || Number(match[1]) > MAX_CSEQ)
-    return fault('bad-cseq', offset, 'CSeq is not NUMBER METHOD', message)
-  if (message.kind === 'request' && match[2] !== message.method) {
-    return fault('bad-cseq', offset, 'CSeq names another method', message)
+  const { text, start, end } = valuePlace(message, message.firsts[CSEQ] ?? 0)
+  const digitsEnd = behindDigits(text, start, Math.min(end, start + MAX_CSEQ_DIGITS + 1))
+  const methodStart = lwsEnd(text, digitsEnd, end)
+  const isNumber = digitsEnd > start && digitsEnd - start <= MAX_CSEQ_DIGITS
+  if (isNumber && methodStart > digitsEnd && decimal(text, start, digitsEnd) <= MAX_CSEQ) {
+    if (message.kind === 'request' && isSame(text, methodStart, end, message.method)) return null
+    if (methodStart < end && !/[ \t]/.test(text.slice(methodStart, end))) {
+      if (message.kind === 'response') return null
+      return fault('bad-cseq', offsetOf(message, CSEQ), 'CSeq names another method', message)
+    }
   }
-  return null
+  return fault('bad-cseq', offsetOf(message, CSEQ), 'CSeq is not NUMBER METHOD', message)
+}
+
+function isSame(text: string, start: number, end: number, expected: string): boolean {
+  return end - start === expected.length && text.startsWith(expected, start)
 }
 
 function addressFault(message: SipRequest | SipResponse): SipFault | null {
-  for (const name of ['from', 'to'] as const) {
-    const address = header(message, name)
-    if (address !== null && addressUri(address.value) === null) {
-      return fault('bad-address', address.offset, `a quoted string or bracket in ${name} never ends`, message)
-    }
-  }
-  return null
+  const name = uriOf(message, FROM) === null ? 'from' : message.toUri === null ? 'to' : null
+  if (name === null) return null
+  const offset = offsetOf(message, HEADER_NUMBERS[name])
+  return fault('bad-address', offset, `a quoted string or bracket in ${name} never ends`, message)
 }
 
 function viaFault(message: SipRequest | SipResponse): SipFault | null {
-  const via = header(message, 'via')
-  if (via === null || parseVia(via.value) !== null) return null
-  return fault('bad-via', via.offset, 'the topmost Via is not SIP/2.0/TRANSPORT sent-by', message)
+  const { text, start, end } = valuePlace(message, message.firsts[VIA] ?? 0)
+  if (isVia(text, start, end)) return null
+  return fault('bad-via', offsetOf(message, VIA), 'the topmost Via is not SIP/2.0/TRANSPORT sent-by', message)
 }
 
 /** RFC 3261 §18.3: too short a datagram is an error; bytes behind the body are not part of it. */
-function contentLengthFault(message: SipRequest | SipResponse, length: number): SipFault | null {
-  const value = headerValue(message, 'content-length')
-  if (value === null) return null
-  const offset = header(message, 'content-length')?.offset ?? 0
-  if (!/^\d{1,9}$/.test(value)) return fault('bad-content-length', offset, 'Content-Length is not a number', message)
-  const bodyEnd = message.bodyStart + Number(value)
-  if (bodyEnd > length) return fault('bad-content-length', offset, 'the body is shorter than Content-Length', message)
-  Object.assign(message, { bodyEnd })
+function contentLengthFault(message: Draft<SipRequest | SipResponse>, length: number): SipFault | null {
+  const index = message.firsts[CONTENT_LENGTH] ?? -1
+  if (index === -1) return null
+  const { text, start, end } = valuePlace(message, index)
+  if (start === end || end - start > 9 || behindDigits(text, start, end) !== end) {
+    return fault('bad-content-length', offsetOf(message, CONTENT_LENGTH), 'Content-Length is not a number', message)
+  }
+  const bodyEnd = message.bodyStart + decimal(text, start, end)
+  if (bodyEnd > length) {
+    const detail = 'the body is shorter than Content-Length'
+    return fault('bad-content-length', offsetOf(message, CONTENT_LENGTH), detail, message)
+  }
+  message.bodyEnd = bodyEnd
   return null
+}
+
+function behindDigits(text: string, start: number, end: number): number {
+  let at = start
+  while (at < end && isDigit(text.charCodeAt(at))) at++
+  return at
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39
+}
+
+/** The number that these digits are. */
+function decimal(text: string, start: number, end: number): number {
+  let number = 0
+  for (let at = start; at < end; at++) number = number * 10 + text.charCodeAt(at) - 0x30
+  return number
+}
+
+/** Where the first header of that number begins. */
+function offsetOf({ firsts, spans }: HeaderBlock, number: number): number {
+  return spans[(firsts[number] ?? 0) * 4] ?? 0
 }
 
 /** Whether a reply finds its way: by Via to the sender, by Call-ID and CSeq to the sender's transaction. */
 export function isAnswerable(request: SipRequest): boolean {
-  return (['via', 'call-id', 'cseq'] as const).every((name) => hasValue(request, name))
+  return hasValue(request, VIA) && hasValue(request, CALL_ID) && hasValue(request, CSEQ)
 }
 
 /** An empty header is as good as none: the grammar of each that is asked for here wants something in it. */
-function hasValue({ names, spans }: HeaderBlock, name: HeaderName): boolean {
-  const index = names.indexOf(name)
+function hasValue({ firsts, spans }: HeaderBlock, number: number): boolean {
+  const index = firsts[number] ?? -1
   return index !== -1 && spans[index * 4 + 2] !== spans[index * 4 + 3]
 }

@@ -3,7 +3,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { tokenShape } from './token-shape.ts'
+import { writeTokenShape } from './token-shape.ts'
+
+/** The shape of a word, also where it stands between others. */
+function tokenShape(token: string): string {
+  const room = Buffer.alloc(20)
+  const end = writeTokenShape(room, 0, token, 0, token.length)
+  const again = writeTokenShape(room, end, `0a${token}-Z`, 2, 2 + token.length)
+  assert.equal(room.toString('latin1', end, again), room.toString('latin1', 0, end))
+  return room.toString('latin1', 0, end)
+}
 
 for (const [token, shape, why] of [
   ['', '-', 'is nothing'],

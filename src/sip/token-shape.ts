@@ -31,23 +31,27 @@ function kindOf(character: string): number {
 }
 
 /**
- * The alphabet and length of a random word, or the pattern of its parts when it has several: `-524287-1---38f4` is
- * `-x-x---x`. A word that mixes capitals and small letters was drawn from all of them, separators too.
+ * Writes the alphabet and length of the random word at `text[start..end)`, or the pattern of its parts when it has
+ * several: `-524287-1---38f4` is `-x-x---x`. A word that mixes capitals and small letters was drawn from all of them,
+ * separators too. It takes at most eight bytes of `room` from `at` on, which are ASCII; returns where they end.
  */
-export function tokenShape(text: string): string {
-  if (text === '') return '-'
-  const length = Math.min(text.length, MAX_TOKEN)
-  const lead = KINDS[text.charCodeAt(0)] ?? OTHER
-  const from = (lead & SEPARATOR) === 0 ? 0 : 1
-  const leading = from === 0 ? '' : separator(lead)
-  if (from === length) return leading
+export function writeTokenShape(room: Uint8Array, at: number, text: string, start: number, end: number): number {
+  if (start === end) return write(room, at, '-')
+  const stop = Math.min(end, start + MAX_TOKEN)
+  const lead = KINDS[text.charCodeAt(start)] ?? OTHER
+  const isLed = (lead & SEPARATOR) !== 0
+  const from = isLed ? start + 1 : start
+  const behindLead = isLed ? write(room, at, separator(lead)) : at
+  if (from === stop) return behindLead
   let kinds = 0
-  for (let at = from; at < length; at++) kinds |= KINDS[text.charCodeAt(at)] ?? OTHER
+  for (let index = from; index < stop; index++) kinds |= KINDS[text.charCodeAt(index)] ?? OTHER
   const isMixed = (kinds & (LOWER | LOWER_HEX)) !== 0 && (kinds & (UPPER | UPPER_HEX)) !== 0
-  if (!isMixed && (kinds & SEPARATOR) !== 0) return leading + runs(text, from, length, MAX_RUNS - from)
-  if (isMixed || (kinds & (LOWER | UPPER)) !== 0) return `${leading}a${lengthClass(length - from)}`
-  if (isHexadecimalText(text, from, length)) return `${leading}v`
-  return `${leading}${kinds === DIGIT && length - from > 20 ? 'd' : 'x'}${lengthClass(length - from)}`
+  if (!isMixed && (kinds & SEPARATOR) !== 0) return writeRuns(room, behindLead, at + MAX_RUNS, text, from, stop)
+  if (!isMixed && (kinds & (LOWER | UPPER)) === 0 && isHexadecimalText(text, from, stop)) {
+    return write(room, behindLead, 'v')
+  }
+  const alphabet = isMixed || (kinds & (LOWER | UPPER)) !== 0 ? 'a' : kinds === DIGIT && stop - from > 20 ? 'd' : 'x'
+  return write(room, write(room, behindLead, alphabet), lengthClass(stop - from))
 }
 
 /** Between 10 and 11 and between 20 and 21: 32-bit, 64-bit and longer numbers, in either base, do not straddle these. */
@@ -56,28 +60,34 @@ function lengthClass(length: number): string {
   return length <= 20 ? '2' : '3'
 }
 
-function runs(text: string, from: number, length: number, most: number): string {
-  let shape = ''
-  for (let at = from; at < length && shape.length < most; ) {
-    const kind = KINDS[text.charCodeAt(at)] ?? OTHER
+function writeRuns(room: Uint8Array, at: number, most: number, text: string, start: number, end: number): number {
+  let written = at
+  for (let index = start; index < end && written < most; ) {
+    const kind = KINDS[text.charCodeAt(index)] ?? OTHER
     if ((kind & SEPARATOR) !== 0) {
-      shape += separator(kind)
-      at++
+      written = write(room, written, separator(kind))
+      index++
       continue
     }
     let kinds = 0
-    for (; at < length; at++) {
-      const next = KINDS[text.charCodeAt(at)] ?? OTHER
+    for (; index < end; index++) {
+      const next = KINDS[text.charCodeAt(index)] ?? OTHER
       if ((next & SEPARATOR) !== 0) break
       kinds |= next
     }
-    shape += (kinds & (LOWER | UPPER)) === 0 ? 'x' : 'a'
+    written = write(room, written, (kinds & (LOWER | UPPER)) === 0 ? 'x' : 'a')
   }
-  return shape
+  return written
 }
 
 function separator(kind: number): string {
   return kind === DASH ? '-' : '_'
+}
+
+/** Writes one character; returns the place behind it. */
+function write(room: Uint8Array, at: number, character: string): number {
+  room[at] = character.charCodeAt(0)
+  return at + 1
 }
 
 const LEAST_NUMBER = 6 // digits; of 65,536 numbers of 32 bits one or two are shorter

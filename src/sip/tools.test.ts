@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { fingerprintOf } from './fingerprint.ts'
+import { createFingerprinter } from './fingerprint.ts'
 import { CAPTURED } from './fixture-captured.ts'
 import { parseMessage } from './parse.ts'
 import { TOOL_RULES, type ToolRule } from './tools.ts'
 
+const fingerprintOf = createFingerprinter()
 const DOCS = readFileSync(new URL('../../docs/fingerprints.md', import.meta.url), 'utf8')
 
 function toolOfText(text: string): string | null {

@@ -186,29 +186,55 @@ export const TOOL_RULES: readonly ToolRule[] = [
   { name: 'linphone', texts: { userAgent: /^Linphone/i }, evidence: 'The name in its published captures.' },
 ]
 
-/** Tests that a row makes, in a form that is quick to go through. */
-interface CompiledRule {
+/** A row whose shape fits, and the texts that have to match still. */
+interface TextRule {
   readonly name: string
-  readonly shape: readonly (readonly [part: keyof MessageShape, oneOf: readonly string[]])[]
   readonly texts: readonly (readonly [text: keyof MessageTexts, pattern: RegExp])[]
 }
 
-const COMPILED: readonly CompiledRule[] = TOOL_RULES.map(({ name, shape, texts }) => ({
-  name,
-  shape: Object.entries(shape ?? {}) as [keyof MessageShape, readonly string[]][], // keys of a literal that is checked above
-  texts: Object.entries(texts ?? {}) as [keyof MessageTexts, RegExp][],
-}))
-
-/** The name of the first row whose every test holds, or null. */
-export function toolOf(shape: MessageShape, texts: MessageTexts): string | null {
-  for (const rule of COMPILED) {
-    if (matches(rule, shape, texts)) return rule.name
-  }
-  return null
+/** What the shape of a message leaves open. */
+export interface Candidates {
+  /** To be asked in this order. */
+  readonly rules: readonly TextRule[]
+  /** The name if none of them fits and whatever the User-Agent says; null: what the User-Agent says. */
+  readonly otherwise: string | null
 }
 
-function matches(rule: CompiledRule, shape: MessageShape, texts: MessageTexts): boolean {
-  for (const [part, oneOf] of rule.shape) if (!oneOf.includes(shape[part])) return false
+// The rows at the end that look at nothing but the User-Agent, and one question to begin with instead of eleven.
+const AGENT_RULES = TOOL_RULES.slice(TOOL_RULES.findLastIndex((rule) => !isAgentRule(rule)) + 1)
+const ANY_AGENT = new RegExp(AGENT_RULES.map(({ texts }) => `(?:${texts?.userAgent?.source})`).join('|'), 'i')
+const OTHER_RULES = TOOL_RULES.slice(0, -AGENT_RULES.length)
+
+function isAgentRule({ shape, texts }: ToolRule): boolean {
+  return shape === undefined && Object.keys(texts ?? {}).join() === 'userAgent'
+}
+
+/** The rows that may name a tool that writes messages of this shape. */
+export function candidatesFor(shape: MessageShape): Candidates {
+  const fitting = OTHER_RULES.filter((rule) => hasShape(rule, shape))
+  const certain = fitting.findIndex(({ texts }) => texts === undefined)
+  return {
+    rules: fitting.slice(0, certain === -1 ? fitting.length : certain).map(({ name, texts }) => ({
+      name,
+      texts: Object.entries(texts ?? {}) as [keyof MessageTexts, RegExp][], // keys of a literal that is checked above
+    })),
+    otherwise: fitting[certain]?.name ?? null,
+  }
+}
+
+function hasShape({ shape = {} }: ToolRule, given: MessageShape): boolean {
+  const parts = Object.entries(shape) as [keyof MessageShape, readonly string[]][] // as above
+  return parts.every(([part, oneOf]) => oneOf.includes(given[part]))
+}
+
+/** The name of the first row whose every test holds, or null. */
+export function toolOf({ rules, otherwise }: Candidates, texts: MessageTexts): string | null {
+  for (const rule of rules) if (matches(rule, texts)) return rule.name
+  if (otherwise !== null || !ANY_AGENT.test(texts.userAgent)) return otherwise
+  return AGENT_RULES.find((rule) => rule.texts?.userAgent?.test(texts.userAgent))?.name ?? null
+}
+
+function matches(rule: TextRule, texts: MessageTexts): boolean {
   for (const [text, pattern] of rule.texts) if (!pattern.test(texts[text])) return false
   return true
 }
