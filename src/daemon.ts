@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { randomBytes, randomUUIDv7 } from 'node:crypto'
+import { randomBytes, randomFillSync } from 'node:crypto'
 import { getHeapStatistics } from 'node:v8'
 import type { Daemon } from './cli/supervise.ts'
 import { VERSION } from './cli/version.ts'
 import type { Config } from './config/load.ts'
+import { createUuidv7 } from './event/uuid.ts'
 import { createObserver } from './honeypot/observe.ts'
 import { choosePersona } from './honeypot/persona.ts'
 import { certificatePair } from './listeners/certificate.ts'
@@ -195,7 +196,7 @@ async function startSip(node: Node, publisher: Publisher, writer: SqliteWriter, 
   const observe = createObserver({
     nodeId: writer.nodeId,
     collectedMethod: core.responsive ? 'responsive' : 'passive',
-    newEventUuid: randomUUIDv7,
+    newEventUuid: createUuidv7({ wallMs: clock.wallMs, fillRandom: randomFillSync }),
     timestamp: () => timestamp(clock.wallMs()),
     ...pbx.observing,
   })

@@ -4,10 +4,8 @@ import type { BadActorEvent, CollectedMethod, EventCredentials, ProofBy } from '
 import { isPlainText, textOfBytes, textOfLatin1 } from '../event/text.ts'
 import type { Packet } from '../net/packet.ts'
 import { createFingerprinter } from '../sip/fingerprint.ts'
-import { headerValue, type KeepAlive, type ParsedPacket, type SipRequest, type SipResponse } from '../sip/message.ts'
+import { headerValue, type KeepAlive, type ParsedPacket, type SipRequest } from '../sip/message.ts'
 import { calledNumber } from '../sip/uri.ts'
-
-const FINGERPRINTED_BODY_BYTES = 512 // what SDP says of its program is in its first lines
 
 const NO_BODY = Buffer.alloc(0)
 const NO_FINGERPRINT = { fingerprint: null, tool: null }
@@ -35,8 +33,7 @@ export function createObserver(options: ObserverOptions) {
     const isStream = transport !== 'UDP' // its handshake has proven more already
     const echoed = request === null || isStream ? null : shownBy(packet, request, credentials?.nonce ?? null)
     const agent = message === null ? null : headerValue(message, 'user-agent')
-    const { fingerprint, tool } =
-      message === null ? NO_FINGERPRINT : fingerprintOf(message, startOfBody(packet, message))
+    const { fingerprint, tool } = message === null ? NO_FINGERPRINT : fingerprintOf(message, bytes)
     const requestUser = request === null ? null : calledNumber(request.requestUri)
     const called = request === null ? null : calledIn(request, requestUser)
     // Nearly every packet is: then all that is cut out of it is text already, and so is what the parser made of it.
@@ -75,12 +72,6 @@ function calledIn({ toUri }: SipRequest, requestUser: string | null): string | n
 
 function bodyOf({ bytes }: Packet, { bodyStart, bodyEnd }: SipRequest): Buffer {
   return bodyStart === bodyEnd ? NO_BODY : bytes.subarray(bodyStart, bodyEnd)
-}
-
-function startOfBody({ bytes }: Packet, { bodyStart, bodyEnd, text }: SipRequest | SipResponse): string {
-  if (bodyStart === bodyEnd) return ''
-  const end = Math.min(bodyEnd, bodyStart + FINGERPRINTED_BODY_BYTES)
-  return text.length === bytes.length ? text.slice(bodyStart, end) : bytes.toString('latin1', bodyStart, end)
 }
 
 function faultText(packet: Packet, parsed: ParsedPacket): string | null {

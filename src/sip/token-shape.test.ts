@@ -8,8 +8,8 @@ import { writeTokenShape } from './token-shape.ts'
 /** The shape of a word, also where it stands between others. */
 function tokenShape(token: string): string {
   const room = Buffer.alloc(20)
-  const end = writeTokenShape(room, 0, token, 0, token.length)
-  const again = writeTokenShape(room, end, `0a${token}-Z`, 2, 2 + token.length)
+  const end = writeTokenShape(room, 0, Buffer.from(token, 'latin1'), 0, token.length)
+  const again = writeTokenShape(room, end, Buffer.from(`0a${token}-Z`, 'latin1'), 2, 2 + token.length)
   assert.equal(room.toString('latin1', end, again), room.toString('latin1', 0, end))
   return room.toString('latin1', 0, end)
 }

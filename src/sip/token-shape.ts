@@ -31,23 +31,23 @@ function kindOf(character: string): number {
 }
 
 /**
- * Writes the alphabet and length of the random word at `text[start..end)`, or the pattern of its parts when it has
+ * Writes the alphabet and length of the random word at `bytes[start..end)`, or the pattern of its parts when it has
  * several: `-524287-1---38f4` is `-x-x---x`. A word that mixes capitals and small letters was drawn from all of them,
  * separators too. It takes at most eight bytes of `room` from `at` on, which are ASCII; returns where they end.
  */
-export function writeTokenShape(room: Uint8Array, at: number, text: string, start: number, end: number): number {
+export function writeTokenShape(room: Uint8Array, at: number, bytes: Uint8Array, start: number, end: number): number {
   if (start === end) return write(room, at, '-')
   const stop = Math.min(end, start + MAX_TOKEN)
-  const lead = KINDS[text.charCodeAt(start)] ?? OTHER
+  const lead = KINDS[bytes[start] ?? 0] ?? OTHER
   const isLed = (lead & SEPARATOR) !== 0
   const from = isLed ? start + 1 : start
   const behindLead = isLed ? write(room, at, separator(lead)) : at
   if (from === stop) return behindLead
   let kinds = 0
-  for (let index = from; index < stop; index++) kinds |= KINDS[text.charCodeAt(index)] ?? OTHER
+  for (let index = from; index < stop; index++) kinds |= KINDS[bytes[index] ?? 0] ?? OTHER
   const isMixed = (kinds & (LOWER | LOWER_HEX)) !== 0 && (kinds & (UPPER | UPPER_HEX)) !== 0
-  if (!isMixed && (kinds & SEPARATOR) !== 0) return writeRuns(room, behindLead, at + MAX_RUNS, text, from, stop)
-  if (!isMixed && (kinds & (LOWER | UPPER)) === 0 && isHexadecimalText(text, from, stop)) {
+  if (!isMixed && (kinds & SEPARATOR) !== 0) return writeRuns(room, behindLead, at + MAX_RUNS, bytes, from, stop)
+  if (!isMixed && (kinds & (LOWER | UPPER)) === 0 && isHexadecimalText(bytes, from, stop)) {
     return write(room, behindLead, 'v')
   }
   const alphabet = isMixed || (kinds & (LOWER | UPPER)) !== 0 ? 'a' : kinds === DIGIT && stop - from > 20 ? 'd' : 'x'
@@ -60,10 +60,10 @@ function lengthClass(length: number): string {
   return length <= 20 ? '2' : '3'
 }
 
-function writeRuns(room: Uint8Array, at: number, most: number, text: string, start: number, end: number): number {
+function writeRuns(room: Uint8Array, at: number, most: number, bytes: Uint8Array, start: number, end: number): number {
   let written = at
   for (let index = start; index < end && written < most; ) {
-    const kind = KINDS[text.charCodeAt(index)] ?? OTHER
+    const kind = KINDS[bytes[index] ?? 0] ?? OTHER
     if ((kind & SEPARATOR) !== 0) {
       written = write(room, written, separator(kind))
       index++
@@ -71,7 +71,7 @@ function writeRuns(room: Uint8Array, at: number, most: number, text: string, sta
     }
     let kinds = 0
     for (; index < end; index++) {
-      const next = KINDS[text.charCodeAt(index)] ?? OTHER
+      const next = KINDS[bytes[index] ?? 0] ?? OTHER
       if ((next & SEPARATOR) !== 0) break
       kinds |= next
     }
@@ -96,12 +96,12 @@ const LEAST_NUMBER = 6 // digits; of 65,536 numbers of 32 bits one or two are sh
  * sipvicious writes the target and a decimal number into its tag, with the byte 01 between, as hexadecimal digits. A long
  * decimal number may happen to begin so, but does not go on with nothing but digits of that kind.
  */
-function isHexadecimalText(text: string, from: number, length: number): boolean {
+function isHexadecimalText(bytes: Uint8Array, from: number, length: number): boolean {
   if (length - from < 14 || (length - from) % 2 !== 0) return false
   let breakAt = -1
   for (let at = from; at < length; at += 2) {
-    const high = text.charCodeAt(at)
-    const low = text.charCodeAt(at + 1)
+    const high = bytes[at] ?? 0
+    const low = bytes[at + 1] ?? 0
     if (breakAt !== -1) {
       if (high !== 0x33 || low < 0x30 || low > 0x39) return false
     } else if (high === 0x30 && low === 0x31) breakAt = at

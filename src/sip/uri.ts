@@ -61,25 +61,37 @@ export function addressUriAt(text: string, start: number, end: number): string |
 
 /** A parameter behind the URI of a To, From or Contact value: null for none, the empty string for one without a value. */
 export function addressParameter(value: string, name: string): string | null {
-  return addressParameterAt(value, 0, value.length, name)
+  const place = addressParameterPlace(value, 0, value.length, name)
+  return place === null ? null : value.slice(place.start, place.end)
 }
 
-/** The same of a value that stands somewhere in a text. */
-export function addressParameterAt(text: string, start: number, end: number, name: string): string | null {
-  const semicolon = parametersStart(text, start, end)
-  if (semicolon === -1) return null
-  let from = semicolon + 1
-  let equals = text.indexOf('=', from) // the first from `from` on: looked for again only once it is behind us
-  for (let at = from; at <= end; at++) {
-    const code = at === end ? 0x3b : text.charCodeAt(at)
-    if (code === 0x22) {
-      const behind = quotedEnd(text, at, end)
-      at = behind === -1 ? end - 1 : behind - 1
-    } else if (code === 0x3b) {
-      if (equals !== -1 && equals < from) equals = text.indexOf('=', from)
-      const nameEnd = equals === -1 || equals > at ? at : equals
-      if (isNamed(text, from, nameEnd, name)) return trimmed(text, Math.min(nameEnd + 1, at), at)
-      from = at + 1
+/** Where the value of a parameter of an address stands whose own place in a text is given. */
+export function addressParameterPlace(
+  text: string,
+  start: number,
+  end: number,
+  name: string,
+): { readonly start: number; readonly end: number } | null {
+  let semicolon = parametersStart(text, start, end)
+  // The first quote and the first `=` from there on: looked for again only once they are behind us.
+  let quote = text.indexOf('"', semicolon)
+  let equals = text.indexOf('=', semicolon)
+  while (semicolon !== -1) {
+    const from = semicolon + 1
+    semicolon = indexIn(text, ';', from, end)
+    while (quote !== -1 && quote < (semicolon === -1 ? end : semicolon)) {
+      const behind = quotedEnd(text, quote, end)
+      if (behind === -1)
+        semicolon = -1 // it takes the rest
+      else if (semicolon !== -1 && semicolon < behind) semicolon = indexIn(text, ';', behind, end)
+      quote = behind === -1 ? -1 : text.indexOf('"', behind)
+    }
+    const parameterEnd = semicolon === -1 ? end : semicolon
+    if (equals !== -1 && equals < from) equals = text.indexOf('=', from)
+    const nameEnd = equals === -1 || equals > parameterEnd ? parameterEnd : equals
+    if (isNamed(text, from, nameEnd, name)) {
+      const value = lwsEnd(text, Math.min(nameEnd + 1, parameterEnd), parameterEnd)
+      return { start: value, end: lwsStart(text, value, parameterEnd) }
     }
   }
   return null
@@ -132,6 +144,9 @@ export function indexIn(text: string, character: string, from: number, end: numb
  * before `end`.
  */
 export function quotedEnd(text: string, start: number, end = text.length): number {
+  const quote = indexIn(text, '"', start + 1, end)
+  // Only a quote behind a backslash may be none, and then it has to be known what the backslash stands behind.
+  if (quote === -1 || text.charCodeAt(quote - 1) !== 0x5c) return quote === -1 ? -1 : quote + 1
   for (let at = start + 1; at < end; at++) {
     const code = text.charCodeAt(at)
     if (code === 0x5c) at++
@@ -141,6 +156,7 @@ export function quotedEnd(text: string, start: number, end = text.length): numbe
 }
 
 function schemeAt(text: string, start: number): 'sip' | 'sips' | 'tel' | null {
+  if (text.startsWith('sip:', start)) return 'sip' // as in nearly all
   for (const scheme of SCHEMES) {
     const colon = start + scheme.length
     if (text.charCodeAt(colon) === 0x3a && isNamed(text, start, colon, scheme)) return scheme

@@ -15,6 +15,8 @@ export interface Via {
   readonly next: string | null
 }
 
+const USUAL = 'SIP/2.0/UDP ' // what nearly all begin with, up to the white space behind it
+
 /** Null when the value does not begin with a hop. Linear; quoted strings may hold commas and semicolons. */
 export function parseVia(value: string): Via | null {
   const protocolEnd = hopProtocolEnd(value, 0, value.length)
@@ -55,6 +57,7 @@ export function isVia(text: string, start: number, end: number): boolean {
 
 /** Index behind `SIP / 2.0 / UDP`, three words with slashes between them; -1 when there are none. */
 function hopProtocolEnd(text: string, start: number, end: number): number {
+  if (end - start > USUAL.length && text.startsWith(USUAL, start)) return start + USUAL.length - 1
   let at = start
   for (let word = 1; ; word++) {
     const wordStart = at
