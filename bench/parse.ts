@@ -2,7 +2,7 @@
 
 import { headerValue } from '../src/sip/message.ts'
 import { parseMessage } from '../src/sip/parse.ts'
-import { addressUri, calledNumber } from '../src/sip/uri.ts'
+import { calledNumber } from '../src/sip/uri.ts'
 import type { Figure } from './figure.ts'
 import { probe } from './messages.ts'
 
@@ -31,7 +31,7 @@ export function measureParse(rounds: number): Figure {
 function readEverything(bytes: Buffer): number {
   const message = parseMessage(bytes)
   if (message.kind !== 'request') throw new Error('the probe is not sound')
-  const to = calledNumber(addressUri(headerValue(message, 'to') ?? '') ?? '')
+  const to = calledNumber(message.toUri ?? '')
   const agent = headerValue(message, 'user-agent')
   return (
     message.method.length + (to?.length ?? 0) + (calledNumber(message.requestUri)?.length ?? 0) + (agent?.length ?? 0)

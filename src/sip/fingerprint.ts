@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { HEADER_NUMBERS, type HeaderName } from './header-name.ts'
+import { put, write } from './ascii.ts'
+import { HEADER_NUMBERS } from './header-name.ts'
+import { MAX_HEADERS, writeHeaderShape } from './header-shape.ts'
+import { MAX_HOP_SHAPE, readHopShape } from './hop-shape.ts'
 import type { SipRequest, SipResponse } from './message.ts'
 import { writeTokenShape } from './token-shape.ts'
 import { type Candidates, candidatesFor, type MessageShape, toolOf } from './tools.ts'
-import { addressParameterPlace, indexIn, quotedEnd } from './uri.ts'
+import { addressParameterPlace, indexIn, quotedEnd, startsWith } from './uri.ts'
 
 /*
  * A short text made of what a program's code fixes in its messages and its target, the time and random numbers do not.
@@ -21,34 +24,11 @@ import { addressParameterPlace, indexIn, quotedEnd } from './uri.ts'
 const VERSION = 's1' // a change of what any message gives needs the next number: people keep these
 
 // Chosen bounds: above what tools send; what lies behind them is not looked at.
-const MAX_HEADERS = 64
 const MAX_VALUE = 512
 const MAX_USER_AGENT = 64
-const MAX_MARKED_HEADERS = 12
-const MAX_HOP_PARAMETERS = 4
 
 const ROOM_BYTES = 128 // chosen: twice the longest fingerprint; headers take up to 27 before they are summed up
 const MAX_SHAPES = 1_024 // chosen: 300 KB at worst; a sweep has one or two, and who makes up more makes himself slower
-
-/** A header that goes with every method, and its letter in a fingerprint. */
-interface Letter {
-  readonly number: number
-  readonly code: number
-}
-
-const LETTERS: readonly Letter[] = (
-  [
-    ['via', 'v'],
-    ['max-forwards', 'm'],
-    ['to', 't'],
-    ['from', 'f'],
-    ['user-agent', 'u'],
-    ['call-id', 'i'],
-    ['contact', 'k'],
-    ['cseq', 'c'],
-    ['content-length', 'l'],
-  ] as const satisfies readonly (readonly [HeaderName, string])[]
-).map(([name, letter]) => ({ number: HEADER_NUMBERS[name], code: letter.charCodeAt(0) }))
 
 const {
   via: VIA,
@@ -56,7 +36,6 @@ const {
   contact: CONTACT,
   'call-id': CALL_ID,
   cseq: CSEQ,
-  'content-length': CONTENT_LENGTH,
   'max-forwards': MAX_FORWARDS,
   'user-agent': USER_AGENT,
 } = HEADER_NUMBERS
@@ -84,10 +63,20 @@ interface KnownShape {
 export function createFingerprinter(): (message: Message, bytes: Buffer) => Fingerprint {
   const room = Buffer.alloc(ROOM_BYTES)
   const order = new Uint8Array(MAX_HEADERS)
-  const hop = new Uint8Array(1 + MAX_HOP_PARAMETERS)
+  const hop = new Uint8Array(MAX_HOP_SHAPE)
   const known = new Map<string, KnownShape>()
+  let latest: KnownShape = { fingerprint: '', candidates: { rules: [], otherwise: null } }
+  const latestBytes = Buffer.alloc(ROOM_BYTES)
 
-  /** What is known of the shape whose fingerprint this is. Bounded: what anybody may make up is forgotten again. */
+  /** What is known of the shape whose fingerprint is in the room up to there; as a rule it is the one before's. */
+  function shapeTo(end: number): KnownShape {
+    if (end === latest.fingerprint.length && isSame(room, latestBytes, end)) return latest
+    room.copy(latestBytes, 0, 0, end)
+    latest = shapeOf(room.toString('latin1', 0, end))
+    return latest
+  }
+
+  /** Bounded: what anybody may make up is forgotten again. */
   function shapeOf(fingerprint: string): KnownShape {
     const before = known.get(fingerprint)
     if (before !== undefined) return before
@@ -98,7 +87,7 @@ export function createFingerprinter(): (message: Message, bytes: Buffer) => Fing
   }
 
   function ofResponse(message: SipResponse, bytes: Buffer): Fingerprint {
-    let at = writeHeaders(room, write(room, 0, `${VERSION}r.`), order, message, bytes)
+    let at = writeHeaderShape(room, write(room, 0, `${VERSION}r.`), order, message, bytes)
     at = put(room, put(room, at, '.'), contactForm(message, bytes))
     return {
       fingerprint: room.toString('latin1', 0, writeBody(room, at, sdpShape(bodyOf(message, bytes)))),
@@ -112,9 +101,9 @@ export function createFingerprinter(): (message: Message, bytes: Buffer) => Fing
     const fromStart = valueStart(message, FROM)
     const fromEnd = valueEnd(message, FROM)
     const tag = addressParameterPlace(text, fromStart, fromEnd, 'tag') ?? NOWHERE
-    const via = readVia(text, bytes, valueStart(message, VIA), valueEnd(message, VIA), hop)
+    const via = readHopShape(text, bytes, valueStart(message, VIA), valueEnd(message, VIA), hop)
 
-    let at = writeHeaders(room, write(room, 0, `${VERSION}.`), order, message, bytes)
+    let at = writeHeaderShape(room, write(room, 0, `${VERSION}.`), order, message, bytes)
     at = writeBranch(room, put(room, at, '.'), text, bytes, via.branchStart, via.branchEnd)
     at = put(room, at, '.')
     for (let index = 0; index < via.hopLength; index++) room[at++] = hop[index] ?? 0
@@ -127,7 +116,7 @@ export function createFingerprinter(): (message: Message, bytes: Buffer) => Fing
     at = writeMaxForwards(room, at, bytes, valueStart(message, MAX_FORWARDS), valueEnd(message, MAX_FORWARDS))
     at = writeBody(room, put(room, put(room, at, '.'), contactForm(message, bytes)), sdp)
 
-    const { fingerprint, candidates } = shapeOf(room.toString('latin1', 0, at))
+    const { fingerprint, candidates } = shapeTo(at)
     if (candidates.rules.length === 0 && candidates.otherwise !== null) {
       return { fingerprint, tool: candidates.otherwise }
     }
@@ -142,6 +131,11 @@ export function createFingerprinter(): (message: Message, bytes: Buffer) => Fing
   }
 
   return (message, bytes) => (message.kind === 'request' ? ofRequest(message, bytes) : ofResponse(message, bytes))
+}
+
+function isSame(one: Uint8Array, other: Uint8Array, end: number): boolean {
+  for (let at = 0; at < end; at++) if (one[at] !== other[at]) return false
+  return true
 }
 
 const NOWHERE = { start: 0, end: 0 }
@@ -174,18 +168,6 @@ function partsOf(fingerprint: string): MessageShape {
   }
 }
 
-/** Writes one character; returns the place behind it. */
-function put(room: Uint8Array, at: number, character: string): number {
-  room[at] = character.charCodeAt(0)
-  return at + 1
-}
-
-/** Writes ASCII; returns the place behind it. */
-function write(room: Uint8Array, at: number, text: string): number {
-  for (let index = 0; index < text.length; index++) room[at + index] = text.charCodeAt(index)
-  return at + text.length
-}
-
 /** Where the first header of that number has its value, as received; 0 for none. */
 function valueStart({ firsts, spans }: Message, number: number): number {
   const index = firsts[number] ?? -1
@@ -199,120 +181,7 @@ function valueEnd({ firsts, spans }: Message, number: number): number {
   return Math.min(spans[index * 4 + 3] ?? 0, (spans[index * 4 + 2] ?? 0) + MAX_VALUE)
 }
 
-/**
- * Writes the letters of the headers in order, each with marks for an unusual spelling and unusual white space. `order`
- * is all zero, and is left so: by place of a header, one more than its letter's place in LETTERS.
- */
-function writeHeaders(room: Uint8Array, start: number, order: Uint8Array, message: Message, bytes: Uint8Array): number {
-  const { text, firsts, spans, oddNames } = message
-  let count = 0
-  for (let letter = 0; letter < LETTERS.length; letter++) {
-    const index = firsts[LETTERS[letter]?.number ?? 0] ?? -1 // the first: a second Via is another program's
-    if (index === -1 || index >= MAX_HEADERS) continue
-    order[index] = letter + 1
-    if (index >= count) count = index + 1
-  }
-  let at = start
-  for (let index = 0; index < count; index++) {
-    const place = order[index] ?? 0
-    if (place === 0) continue
-    order[index] = 0
-    const letter = LETTERS[place - 1]
-    if (letter === undefined) continue
-    const nameEnd = spans[index * 4 + 1] ?? 0
-    const value = spans[index * 4 + 2] ?? 0
-    const isOdd = (oddNames & (1 << letter.number)) !== 0
-    room[at++] = letter.code
-    if (isOdd) at = put(room, at, spellingMark(text.slice(spans[index * 4], nameEnd)))
-    if (!isUsualSpace(bytes, nameEnd, value)) at = write(room, at, spaceMark(bytes, nameEnd, value, letter.number))
-  }
-  if (at === start) return put(room, start, '-')
-  return at - start <= MAX_MARKED_HEADERS ? at : write(room, start, `h${hash(room, start, at)}`)
-}
-
-function spellingMark(name: string): string {
-  if (name.length === 1) return '1'
-  if (name === name.toLowerCase()) return '2'
-  return name === name.toUpperCase() ? '3' : '4'
-}
-
-/** A colon and one space. */
-function isUsualSpace(bytes: Uint8Array, nameEnd: number, value: number): boolean {
-  return value === nameEnd + 2 && bytes[nameEnd] === 0x3a && bytes[nameEnd + 1] === 0x20
-}
-
-/** Of Content-Length only what stands before the colon: sipp pads the numbers that it fills in and not its own zeros. */
-function spaceMark(bytes: Uint8Array, nameEnd: number, value: number, number: number): string {
-  if (bytes[nameEnd] !== 0x3a) return '-'
-  if (number === CONTENT_LENGTH) return ''
-  return value === nameEnd + 1 ? '0' : '_'
-}
-
-/** FNV-1a in 32 bits: headers so oddly spelt that their letters would take too much room. */
-function hash(bytes: Uint8Array, start: number, end: number): string {
-  let sum = 0x811c9dc5
-  for (let at = start; at < end; at++) sum = Math.imul(sum ^ (bytes[at] ?? 0), 0x01000193)
-  return (sum >>> 0).toString(16).padStart(8, '0')
-}
-
-/** The topmost hop: where its branch is, or -1; `hop` takes whether it names a port, then its first parameters in order. */
-function readVia(text: string, bytes: Uint8Array, start: number, end: number, hop: Uint8Array) {
-  let at = parameterEnd(bytes, start, end)
-  put(hop, 0, hasPort(bytes, start, at) ? 'p' : 'n')
-  let hopLength = 1
-  let branchStart = -1
-  let branchEnd = -1
-  while (at < end && bytes[at] === 0x3b && hopLength < hop.length) {
-    let name = at + 1
-    while (name < end && bytes[name] === 0x20) name++
-    at = parameterEnd(bytes, name, end)
-    const letter = parameterLetter(text, bytes, name, at)
-    hopLength = put(hop, hopLength, letter)
-    if (letter === 'b' && branchStart === -1) {
-      branchStart = name + BRANCH.length
-      branchEnd = at
-    }
-  }
-  return { hopLength, branchStart, branchEnd }
-}
-
-/** Index of the next semicolon, of the comma at which the hop ends, or `end`. */
-function parameterEnd(bytes: Uint8Array, start: number, end: number): number {
-  let at = start
-  while (at < end && bytes[at] !== 0x3b && bytes[at] !== 0x2c) at++
-  return at
-}
-
-/** Whether a colon stands behind the last bracket of a sent-by. */
-function hasPort(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = end - 1; at >= start; at--) {
-    if (bytes[at] === 0x3a) return true
-    if (bytes[at] === 0x5d) return false
-  }
-  return false
-}
-
-const BRANCH = 'branch='
-const RPORT = 'rport'
 const COOKIE = 'z9hG4bK' // RFC 3261 §8.1.1.7: a branch begins with it; what follows it is the tool's own
-
-function parameterLetter(text: string, bytes: Uint8Array, start: number, end: number): string {
-  switch (bytes[start]) {
-    case 0x61:
-      return startsWith(text, 'alias', start, end) ? 'a' : 'o'
-    case 0x62:
-      return startsWith(text, BRANCH, start, end) ? 'b' : 'o'
-    case 0x72:
-      if (!startsWith(text, RPORT, start, end)) return 'o'
-      return start + RPORT.length < end && bytes[start + RPORT.length] === 0x3d ? 'R' : 'r'
-    default:
-      return 'o'
-  }
-}
-
-function startsWith(text: string, word: string, start: number, end: number): boolean {
-  return end - start >= word.length && text.startsWith(word, start)
-}
 
 function writeBranch(
   room: Uint8Array,

@@ -24,6 +24,20 @@ for (const name of HEADER_NAMES) {
   })
 }
 
+for (const [name, spelling] of [
+  ['call-id', 'Call-ID'],
+  ['cseq', 'CSeq'],
+  ['max-forwards', 'Max-Forwards'],
+  ['via', 'Via'],
+] as const) {
+  test(`${spelling} is spelled as in RFC 3261, and no other spelling of it is`, () => {
+    assert.equal(numberOf(spelling), HEADER_NAMES.indexOf(name))
+    for (const other of [name, spelling.toUpperCase(), `${spelling.slice(0, -1)}${spelling.at(-1)?.toUpperCase()}`]) {
+      if (other !== spelling) assert.equal(numberOf(other), HEADER_NAMES.indexOf(name) + ODDLY_SPELLED)
+    }
+  })
+}
+
 for (const [letter, name] of [
   ['c', 'content-type'],
   ['f', 'from'],

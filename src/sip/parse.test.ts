@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { HEADER_NAMES } from './header-name.ts'
 import { allHeaders, headerValue, type ParsedPacket } from './message.ts'
 import { isAnswerable, parseMessage } from './parse.ts'
+import { addressUri } from './uri.ts'
 
 const REQUEST = `OPTIONS sip:100@203.0.113.5 SIP/2.0
 Via: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK1
@@ -34,6 +36,19 @@ test('the Request-URI is what stands between the first space and the last, even 
   assert.ok(request.kind === 'request')
   assert.equal(request.requestUri, 'SIP/2.0:x')
 })
+
+for (const length of [400, 500, 520, 4_000, 60_000]) {
+  test(`a request with a URI and a body of ${length} characters is read as a short one is`, () => {
+    const uri = `sip:${'1'.repeat(length)}@192.0.2.1`
+    const body = '\xff\0'.repeat(length / 2)
+    const text = REQUEST.replace('sip:100@203.0.113.5', uri).replace('2\r\n\r\nhi', `${length}\r\n\r\n${body}`)
+    const request = parsed(text)
+    assert.ok(request.kind === 'request')
+    assert.deepEqual([request.method, request.requestUri, request.toUri], ['OPTIONS', uri, 'sip:100@a'])
+    assert.equal(text.slice(request.bodyStart, request.bodyEnd), body)
+    assertConsistent(Buffer.from(text, 'latin1'))
+  })
+}
 
 test('a response is its status, reason phrase, headers and body', () => {
   const response = parsed(REQUEST.replace(/^.*/, 'SIP/2.0 486 Busy  Here'))
@@ -141,6 +156,15 @@ function assertConsistent(bytes: Buffer): void {
   assert.equal(head, bytes.toString('latin1', 0, bodyStart))
   assert.ok(bodyStart <= bodyEnd && bodyEnd <= bytes.length)
   assert.equal(spans.length, names.length * 4)
+  assert.ok(message.text.startsWith(head) && bytes.toString('latin1').startsWith(message.text))
+  for (const [number, name] of HEADER_NAMES.entries()) {
+    const isThere = (index: number) => names[index] === name
+    const [first = -1, ...others] = [...names.keys()].filter(isThere)
+    assert.equal(message.firsts[number], first, `the first ${name}`)
+    assert.equal((message.repeated & (1 << number)) !== 0, others.length > 0, `another ${name}`)
+  }
+  const to = headerValue(message, 'to')
+  assert.equal(message.toUri, to === null ? null : addressUri(to))
   assert.deepEqual(
     spans,
     spans.toSorted((a, b) => a - b),

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import { put } from './ascii.ts'
+
 /*
  * What a random word (a branch, a tag, a Call-ID) looks like whatever was drawn. A hexadecimal number of eight digits
  * has no letter in it once in 43 times, so digits and hexadecimal digits are one alphabet, and the bounds between
@@ -36,22 +38,22 @@ function kindOf(character: string): number {
  * separators too. It takes at most eight bytes of `room` from `at` on, which are ASCII; returns where they end.
  */
 export function writeTokenShape(room: Uint8Array, at: number, bytes: Uint8Array, start: number, end: number): number {
-  if (start === end) return write(room, at, '-')
+  if (start === end) return put(room, at, '-')
   const stop = Math.min(end, start + MAX_TOKEN)
   const lead = KINDS[bytes[start] ?? 0] ?? OTHER
   const isLed = (lead & SEPARATOR) !== 0
   const from = isLed ? start + 1 : start
-  const behindLead = isLed ? write(room, at, separator(lead)) : at
+  const behindLead = isLed ? put(room, at, separator(lead)) : at
   if (from === stop) return behindLead
   let kinds = 0
   for (let index = from; index < stop; index++) kinds |= KINDS[bytes[index] ?? 0] ?? OTHER
   const isMixed = (kinds & (LOWER | LOWER_HEX)) !== 0 && (kinds & (UPPER | UPPER_HEX)) !== 0
   if (!isMixed && (kinds & SEPARATOR) !== 0) return writeRuns(room, behindLead, at + MAX_RUNS, bytes, from, stop)
   if (!isMixed && (kinds & (LOWER | UPPER)) === 0 && isHexadecimalText(bytes, from, stop)) {
-    return write(room, behindLead, 'v')
+    return put(room, behindLead, 'v')
   }
   const alphabet = isMixed || (kinds & (LOWER | UPPER)) !== 0 ? 'a' : kinds === DIGIT && stop - from > 20 ? 'd' : 'x'
-  return write(room, write(room, behindLead, alphabet), lengthClass(stop - from))
+  return put(room, put(room, behindLead, alphabet), lengthClass(stop - from))
 }
 
 /** Between 10 and 11 and between 20 and 21: 32-bit, 64-bit and longer numbers, in either base, do not straddle these. */
@@ -65,7 +67,7 @@ function writeRuns(room: Uint8Array, at: number, most: number, bytes: Uint8Array
   for (let index = start; index < end && written < most; ) {
     const kind = KINDS[bytes[index] ?? 0] ?? OTHER
     if ((kind & SEPARATOR) !== 0) {
-      written = write(room, written, separator(kind))
+      written = put(room, written, separator(kind))
       index++
       continue
     }
@@ -75,19 +77,13 @@ function writeRuns(room: Uint8Array, at: number, most: number, bytes: Uint8Array
       if ((next & SEPARATOR) !== 0) break
       kinds |= next
     }
-    written = write(room, written, (kinds & (LOWER | UPPER)) === 0 ? 'x' : 'a')
+    written = put(room, written, (kinds & (LOWER | UPPER)) === 0 ? 'x' : 'a')
   }
   return written
 }
 
 function separator(kind: number): string {
   return kind === DASH ? '-' : '_'
-}
-
-/** Writes one character; returns the place behind it. */
-function write(room: Uint8Array, at: number, character: string): number {
-  room[at] = character.charCodeAt(0)
-  return at + 1
 }
 
 const LEAST_NUMBER = 6 // digits; of 65,536 numbers of 32 bits one or two are shorter

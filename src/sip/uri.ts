@@ -139,6 +139,11 @@ export function indexIn(text: string, character: string, from: number, end: numb
   return index < end ? index : -1
 }
 
+/** Whether a word stands at the beginning of `text[start..end)`. */
+export function startsWith(text: string, word: string, start: number, end: number): boolean {
+  return end - start >= word.length && text.startsWith(word, start)
+}
+
 /**
  * Index behind the quoted string that begins at `start` (RFC 3261 §25.1: backslash escapes); -1 when it does not end
  * before `end`.
