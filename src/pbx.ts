@@ -113,6 +113,7 @@ export async function createPbx({
   })
   const transactions = createTransactions({
     timers,
+    isAnswering: core.responsive,
     send: sender.send,
     onRetransmitted,
     onDropped: () => counters.add('transactionsDropped'),

@@ -151,8 +151,9 @@ export function createCalls(options: CallsOptions): Calls {
     // 486 is a final response too, and shorter than any request.
     const sent = answer(exchange, [...answers.session(exchange.request, contact, sdp), ...answers.plain(486)], tag)
     if (sent?.status !== 200) return false
-    const { acknowledge } = exchange.transaction
-    dialogs.open(exchange.path, exchange.request, tag, session, { ...(audio ?? SILENCE), heardOf: acknowledge })
+    const { transaction } = exchange
+    const heardOf = () => transaction.acknowledge()
+    dialogs.open(exchange.path, exchange.request, tag, session, { ...(audio ?? SILENCE), heardOf })
     return true
   }
 

@@ -1,64 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { hash } from 'node:crypto'
-import type { Packet } from '../net/packet.ts'
+import type { Packet, ReturnPath } from '../net/packet.ts'
 import { headerValue, type SipRequest } from '../sip/message.ts'
 import { parseVia, viaParameter } from '../sip/via.ts'
+import type { KeyedHash } from './keyed-hash.ts'
 
 /*
  * RFC 3261 §17.2.3 knows a retransmission by branch, sent-by and method, and those of older clients by the headers that
- * make a request unique. Here one comparison does for both, of more than the RFC asks for: scanners use a branch again
- * for the next user or password, and every try is evidence of its own.
+ * make a request unique. Here it is the same packet from the same source, to the last byte: scanners use a branch again
+ * for the next user or password, and every try is evidence of its own. Who sends two packets that are one by hash, if he
+ * can, has hidden one of his own.
  *
- * Each text is written out by join(). A concatenation would hold on to its pieces, and each piece to the whole header
- * block that it was cut from.
+ * All are hashes, so that what is kept of a request is short and holds on to nothing of it.
  */
 
-const MAX_TEXT = 512 // chosen: a common request has up to 200 characters in each, and at worst 16,384 hold 25 MB
-
-/** What tells a request from others, in three texts of bounded length. */
-export interface RequestIdentity {
-  /** Source, Call-ID, number of CSeq and From-tag: an INVITE, its ACK whatever the branch, and its CANCEL have the same. */
-  readonly call: string
-  /** The same, and method, branch and Request-URI: the place of a transaction. */
-  readonly place: string
-  /** A hash of the whole message: a retransmission is the same to the last byte (RFC 3261 §17.1.1.2). */
-  readonly rest: string
+/** How the requests of a node are told apart. Missing headers count as empty. */
+export interface RequestIdentities {
+  /** Of the packet and where it came from: a retransmission is the same (RFC 3261 §17.1.1.2). */
+  ofPacket(packet: Packet): number
+  /** Of source, Call-ID, number of CSeq and From-tag: an INVITE, its ACK whatever the branch, and its CANCEL are one. */
+  ofCall(path: ReturnPath, request: SipRequest): number
+  /** Of the call, the branch and the Request-URI: where an ACK or a CANCEL finds its INVITE (§9.1, §17.1.1.3). */
+  ofInvite(call: number, request: SipRequest): number
 }
 
-/** The identity of a request. Missing headers count as empty. Linear in the length of the headers. */
-export function identityOf(packet: Packet, request: SipRequest): RequestIdentity {
-  const call = callText(packet, request)
+export function createRequestIdentities({ ofBytes, ofText }: KeyedHash): RequestIdentities {
+  const ofSource = ({ transport, sourceIp, sourcePort }: ReturnPath) =>
+    ofText(sourceIp, sourcePort * TRANSPORTS.length + TRANSPORTS.indexOf(transport))
   return {
-    call: bounded(call),
-    place: bounded(placeText(call, request, request.method)),
-    rest: hash('sha256', packet.bytes, 'base64'),
+    ofPacket: (packet) => ofBytes(packet.bytes, ofSource(packet)),
+    ofCall(path, request) {
+      const number = ofText(numberOf(textOf(request, 'cseq')), ofSource(path))
+      return ofText(tagOf(textOf(request, 'from')), ofText(textOf(request, 'call-id'), number))
+    },
+    ofInvite: (call, request) => ofText(request.requestUri, ofText(hopOf(request), call)),
   }
 }
 
-/** The place of the INVITE that an ACK or a CANCEL with the same branch is for (RFC 3261 §9.1, §17.1.1.3). */
-export function placeOfInvite(packet: Packet, request: SipRequest): string {
-  return bounded(placeText(callText(packet, request), request, 'INVITE'))
-}
+const TRANSPORTS = ['UDP', 'TCP', 'TLS'] as const
 
-// No header value, no method and no Request-URI holds a line feed, so two requests never make the same text.
-
-function callText({ transport, sourceIp, sourcePort }: Packet, request: SipRequest): string {
-  const number = numberOf(textOf(request, 'cseq'))
-  const tag = tagOf(textOf(request, 'from'))
-  return [transport, sourceIp, String(sourcePort), number, textOf(request, 'call-id'), tag].join('\n')
-}
-
-function placeText(call: string, request: SipRequest, method: string): string {
-  return [call, method, hopOf(request), request.requestUri].join('\n')
-}
-
-/** A digest has no line feed, so it equals no text that was short enough. */
-function bounded(text: string): string {
-  return text.length > MAX_TEXT ? hash('sha256', text, 'base64url') : text
-}
-
-function textOf(request: SipRequest, name: 'call-id' | 'cseq' | 'from' | 'to'): string {
+function textOf(request: SipRequest, name: 'call-id' | 'cseq' | 'from'): string {
   return headerValue(request, name) ?? ''
 }
 
@@ -81,8 +62,8 @@ function hopOf(request: SipRequest): string {
   return plainBranch(value) ?? exactHop(value)
 }
 
-/** What nearly all have: nothing quoted, and `;branch=` in the first hop. Null when it takes a closer look. */
-function plainBranch(value: string): string | null {
+/** The branch as nearly all write it: nothing quoted, and `;branch=` in the first hop. Null when it takes a closer look. */
+export function plainBranch(value: string): string | null {
   const at = value.indexOf(';branch=')
   if (at === -1 || value.includes('"')) return null
   const comma = value.indexOf(',')

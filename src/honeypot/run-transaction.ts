@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import type { Packet } from '../net/packet.ts'
+import type { Packet, ReturnPath } from '../net/packet.ts'
 import {
   beginTransaction,
   stepTransaction,
@@ -10,25 +10,23 @@ import {
   type TransactionStep,
   type TransactionTimer,
 } from '../sip/transaction.ts'
-import { createDeadlines, type Timers } from './timers.ts'
+import { createDeadlines, type Timers, type Waiting } from './timers.ts'
 
 const STEP_MS = 500 // chosen: T1; nothing is remembered shorter than the RFC says, and up to this much longer
 
 /** A transaction with what its machine does not hold: the last response, and the timers that run. */
-export interface RunningTransaction {
-  readonly method: string
-  /** Where the request came from, without its bytes, which may be 64 KiB. */
-  readonly packet: Packet
+export interface RunningTransaction<Self> extends Waiting<Self> {
+  readonly method: 'INVITE' | 'ACK' | 'other'
+  /** Where the request came from; not its bytes, which may be 64 KiB. */
+  readonly path: ReturnPath
   readonly requestBytes: number
   /** Null until it has begun. */
   state: TransactionState | null
   response: Buffer | null
-  /** All that end when this one does; null when no such timer runs. */
-  endsWith: Set<RunningTransaction> | null
   cancelRepeat: (() => void) | null
 }
 
-export interface TransactionRunner<Running extends RunningTransaction> {
+export interface TransactionRunner<Running extends RunningTransaction<Running>> {
   begin(transaction: Running): void
   /** The request came again, in this packet. */
   comeAgain(transaction: Running, again: Packet): void
@@ -41,21 +39,20 @@ export interface TransactionRunner<Running extends RunningTransaction> {
   stop(): void
 }
 
-export interface RunnerOptions<Running extends RunningTransaction> {
+export interface RunnerOptions<Running extends RunningTransaction<Running>> {
   readonly timers: Timers
-  readonly send: (packet: Packet, bytes: Buffer, why: 'asked' | 'unasked', ofRequestBytes: number) => boolean
+  readonly send: (path: ReturnPath, bytes: Buffer, why: 'asked' | 'unasked', ofRequestBytes: number) => boolean
   readonly onTerminated: (transaction: Running) => void
 }
 
 /** Carries out what the machines of src/sip/transaction.ts ask for: sends, and keeps their time. */
-export function createTransactionRunner<Running extends RunningTransaction>({
+export function createTransactionRunner<Running extends RunningTransaction<Running>>({
   timers,
   send,
   onTerminated,
 }: RunnerOptions<Running>): TransactionRunner<Running> {
   // Timers H, J, L and the lifetime are many and all of one length. G and the 2xx are as many as our answers are.
   const deadlines = createDeadlines<Running>(timers, STEP_MS, (transaction) => {
-    transaction.endsWith = null
     const timer = transaction.state?.endsBy ?? null
     if (timer !== null) input(transaction, { kind: 'timer', timer })
   })
@@ -80,8 +77,8 @@ export function createTransactionRunner<Running extends RunningTransaction>({
   }
 
   function sendResponse(transaction: Running, why: 'asked' | 'unasked', again: Packet | null): boolean {
-    const { packet, requestBytes, response } = transaction
-    return response !== null && send(again ?? packet, response, why, again?.bytes.length ?? requestBytes)
+    const { path, requestBytes, response } = transaction
+    return response !== null && send(again ?? path, response, why, again?.bytes.length ?? requestBytes)
   }
 
   function obey(transaction: Running, output: Exclude<TransactionOutput, { readonly kind: 'send' }>): void {
@@ -89,7 +86,7 @@ export function createTransactionRunner<Running extends RunningTransaction>({
       case 'start':
         return startTimer(transaction, output.timer, output.afterMs)
       case 'stop':
-        return isRepeat(output.timer) ? stopRepeat(transaction) : stopEnd(transaction)
+        return isRepeat(output.timer) ? stopRepeat(transaction) : deadlines.cancel(transaction)
       case 'terminated':
         return onTerminated(transaction)
       default:
@@ -99,7 +96,7 @@ export function createTransactionRunner<Running extends RunningTransaction>({
 
   function startTimer(transaction: Running, timer: TransactionTimer, afterMs: number): void {
     if (!isRepeat(timer)) {
-      transaction.endsWith = deadlines.start(transaction, afterMs)
+      deadlines.start(transaction, afterMs)
       return
     }
     transaction.cancelRepeat = timers.after(afterMs, () => {
@@ -110,7 +107,7 @@ export function createTransactionRunner<Running extends RunningTransaction>({
 
   return {
     begin: (transaction) =>
-      follow(transaction, beginTransaction(transaction.method, transaction.packet.transport !== 'UDP'), null),
+      follow(transaction, beginTransaction(transaction.method, transaction.path.transport !== 'UDP'), null),
     comeAgain: (transaction, again) => void input(transaction, { kind: 'request' }, again),
     acknowledge: (transaction) => void input(transaction, { kind: 'ack' }),
     respond(transaction, status, bytes, mayRetransmit) {
@@ -122,7 +119,7 @@ export function createTransactionRunner<Running extends RunningTransaction>({
     },
     halt(transaction) {
       stopRepeat(transaction)
-      stopEnd(transaction)
+      deadlines.cancel(transaction)
     },
     stop: () => deadlines.stop(),
   }
@@ -132,12 +129,7 @@ function isRepeat(timer: TransactionTimer): boolean {
   return timer === 'G' || timer === '2xx'
 }
 
-function stopRepeat(transaction: RunningTransaction): void {
+function stopRepeat(transaction: Pick<RunningTransaction<unknown>, 'cancelRepeat'>): void {
   transaction.cancelRepeat?.()
   transaction.cancelRepeat = null
-}
-
-function stopEnd(transaction: RunningTransaction): void {
-  transaction.endsWith?.delete(transaction)
-  transaction.endsWith = null
 }

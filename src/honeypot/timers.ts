@@ -16,24 +16,39 @@ export function systemTimers(): Timers {
   }
 }
 
+/** An item that can wait: where it stands in its batch, which belongs to the deadlines. */
+export interface Waiting<Item> {
+  waitsIn: Batch<Item> | null
+  waitsBehind: Item | null
+  waitsBefore: Item | null
+}
+
+/** Those that began to wait for the same time within one step, in that order. */
+export interface Batch<Item> {
+  first: Item | null
+  last: Item | null
+}
+
 /** Waits of many items, each up to one step longer than asked for. */
 export interface Deadlines<Item> {
-  /** Starts to wait; deleting the item from the set returned calls it off. */
-  start(item: Item, afterMs: number): Set<Item>
+  /** Starts to wait, and not any more for what the item has waited for so far. */
+  start(item: Item, afterMs: number): void
+  /** Calls it off. */
+  cancel(item: Item): void
   /** Calls all off. */
   stop(): void
 }
 
 /**
- * Many waits on few timers: the items that begin to wait for the same time within one step share a timer, so that a
- * flood of them costs an entry in a set each. For times of which there are a handful.
+ * Many waits on few timers: the items that begin to wait for the same time within one step share a timer, and are
+ * linked to one another, so that a flood of them costs a few assignments each. For times of which there are a handful.
  */
-export function createDeadlines<Item>(
+export function createDeadlines<Item extends Waiting<Item>>(
   timers: Timers,
   stepMs: number,
   onExpired: (item: Item) => void,
 ): Deadlines<Item> {
-  const filling = new Map<number, Set<Item>>() // by time
+  const filling = new Map<number, Batch<Item>>() // by time
   const cancels = new Set<() => void>()
 
   /** Like `after`, remembered for the stop. */
@@ -45,27 +60,47 @@ export function createDeadlines<Item>(
     cancels.add(cancel)
   }
 
-  function begin(afterMs: number): Set<Item> {
-    const items = new Set<Item>()
-    filling.set(afterMs, items)
+  function begin(afterMs: number): Batch<Item> {
+    const batch: Batch<Item> = { first: null, last: null }
+    filling.set(afterMs, batch)
     wait(stepMs, () => {
       filling.delete(afterMs)
       wait(afterMs, () => {
-        for (const item of items) onExpired(item)
-        items.clear()
+        for (let item = batch.first; item !== null; item = batch.first) {
+          cancel(item)
+          onExpired(item)
+        }
       })
     })
-    return items
+    return batch
+  }
+
+  function cancel(item: Item): void {
+    const { waitsIn, waitsBehind, waitsBefore } = item
+    if (waitsIn === null) return
+    if (waitsBehind === null) waitsIn.first = waitsBefore
+    else waitsBehind.waitsBefore = waitsBefore
+    if (waitsBefore === null) waitsIn.last = waitsBehind
+    else waitsBefore.waitsBehind = waitsBehind
+    item.waitsIn = null
+    item.waitsBehind = null
+    item.waitsBefore = null
   }
 
   return {
     start(item, afterMs) {
-      const items = filling.get(afterMs) ?? begin(afterMs)
-      items.add(item)
-      return items
+      cancel(item)
+      const batch = filling.get(afterMs) ?? begin(afterMs)
+      const { last } = batch
+      item.waitsIn = batch
+      item.waitsBehind = last
+      if (last === null) batch.first = item
+      else last.waitsBefore = item
+      batch.last = item
     },
+    cancel,
     stop() {
-      for (const cancel of cancels) cancel()
+      for (const callOff of cancels) callOff()
       cancels.clear()
       filling.clear()
     },

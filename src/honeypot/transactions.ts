@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import type { Packet } from '../net/packet.ts'
+import { randomBytes } from 'node:crypto'
+import { type Packet, type ReturnPath, returnPath } from '../net/packet.ts'
 import type { SipRequest } from '../sip/message.ts'
-import { isAnswered } from '../sip/transaction.ts'
+import { isAnswered, type TransactionState } from '../sip/transaction.ts'
 import { type Aged, createAgedMap } from './aged-map.ts'
-import { identityOf, placeOfInvite, type RequestIdentity } from './request-identity.ts'
+import { createKeyedHash } from './keyed-hash.ts'
+import { createRequestIdentities } from './request-identity.ts'
 import { createTransactionRunner, type RunningTransaction } from './run-transaction.ts'
-import type { Timers } from './timers.ts'
+import type { Batch, Timers } from './timers.ts'
 
 export type { Timers } from './timers.ts'
 
 const MAX_TRANSACTIONS = 16_384 // chosen: 512 a second for 32 s; 75 MB at worst, with a reply of 2 KiB each
-const NO_BYTES = Buffer.alloc(0)
 const NOTHING: readonly (() => void)[] = []
 
 export interface TransactionsOptions {
   readonly timers: Timers
   /** When there are as many, the oldest is dropped for a new one. */
   readonly maxTransactions?: number
+  /** False on a passive node: then it is enough to know a retransmission. */
+  readonly isAnswering?: boolean
   /**
-   * Sends bytes to where the packet came from; false when they did not go out. `asked`: the answer to a request of
-   * `ofRequestBytes` that has come in; `unasked`: our own timer, or a later response to a request answered before. The
-   * packet has its bytes only when it is a retransmission that has just come in.
+   * Sends bytes to where a packet came from; false when they did not go out. `asked`: the answer to a request of
+   * `ofRequestBytes` that has come in; `unasked`: our own timer, or a later response to a request answered before.
    */
-  readonly send: (packet: Packet, bytes: Buffer, why: 'asked' | 'unasked', ofRequestBytes: number) => boolean
+  readonly send: (path: ReturnPath, bytes: Buffer, why: 'asked' | 'unasked', ofRequestBytes: number) => boolean
   /** Told when a transaction ends how many retransmissions of its request came in; not called for none. */
   readonly onRetransmitted: (eventId: number, retransmissions: number) => void
   /** Told of one that was dropped because there were too many. */
@@ -32,6 +34,8 @@ export interface TransactionsOptions {
 
 /** The server transaction of one request, until 64*T1 after its final response. */
 export interface Transaction {
+  /** Where its request came from. */
+  readonly path: ReturnPath
   /**
    * A response of the core: provisional, 2xx or other final, kept to be sent again when the request comes again. Over
    * UDP a final one to INVITE is also sent again until its ACK, `mayRetransmit` times at most: Infinity for a source
@@ -65,131 +69,162 @@ export interface Transactions {
   stop(): void
 }
 
-/** A request that is remembered. An ACK is one too, as a transaction that nobody answers. */
-interface Entry extends RunningTransaction, Aged<Entry> {
-  readonly identity: RequestIdentity
-  /** Null until it is made. */
-  transaction: Transaction | null
-  retransmissions: number
-  eventId: number | null
-  hasEnded: boolean
-  atEnd: readonly (() => void)[]
-}
-
 /**
  * The server transactions of a node: tells retransmissions from new requests, answers them again, and repeats final
  * responses to INVITE until their ACK. Bounded in number, and each in time.
  */
 export function createTransactions(options: TransactionsOptions): Transactions {
-  const { timers, maxTransactions = MAX_TRANSACTIONS, send, onRetransmitted, onDropped } = options
-  const entries = createAgedMap<Entry>() // by place
-  const calls = new Map<string, Entry>() // INVITEs that were answered, the last one of each call
-  const runner = createTransactionRunner<Entry>({ timers, send, onTerminated: end })
+  const { timers, maxTransactions = MAX_TRANSACTIONS, isAnswering = true, send, onRetransmitted, onDropped } = options
+  const identities = createRequestIdentities(createKeyedHash(new Int32Array(Uint8Array.from(randomBytes(16)).buffer)))
+  const remembered = createAgedMap<Remembered, number>() // by packet
+  const invites = new Map<number, Remembered>() // by branch, the last of each
+  const calls = new Map<number, Remembered>() // INVITEs that were answered, the last one of each call
+  const runner = createTransactionRunner<Remembered>({ timers, send, onTerminated: end })
 
   function makeRoom(): void {
-    const oldest = entries.size() >= maxTransactions ? entries.oldest() : null
+    const oldest = remembered.size() >= maxTransactions ? remembered.oldest() : null
     if (oldest === null) return
     onDropped()
     end(oldest)
   }
 
   /** Whatever the branch of the ACK: to a 2xx it is a new one (RFC 3261 §13.2.2.4), and some programs mix it up. */
-  function acknowledge(packet: Packet, ack: SipRequest, call: string): void {
+  function acknowledge(packet: Packet, ack: SipRequest): void {
+    const call = identities.ofCall(packet, ack)
     const latest = calls.get(call)
-    if (latest !== undefined) runner.acknowledge(entries.get(placeOfInvite(packet, ack)) ?? latest)
+    if (latest !== undefined) runner.acknowledge(invites.get(identities.ofInvite(call, ack)) ?? latest)
   }
 
-  function transactionOf(entry: Entry): Transaction {
-    return {
-      respond(status, bytes, mayRetransmit = 1) {
-        if (entry.hasEnded || entry.method === 'ACK') return false // RFC 3261 §17.1.1.3: an ACK is never answered
-        const isTaken = runner.respond(entry, status, bytes, mayRetransmit)
-        if (isTaken && entry.method === 'INVITE') calls.set(entry.identity.call, entry)
-        return isTaken
-      },
-      isAnswered: () => entry.state !== null && isAnswered(entry.state),
-      acknowledge() {
-        if (!entry.hasEnded) runner.acknowledge(entry)
-      },
-      storedAs(eventId) {
-        entry.eventId = eventId
-        if (entry.hasEnded) report(entry)
-      },
-      forget() {
-        end(entry)
-      },
-      onEnd(run) {
-        if (entry.hasEnded) run()
-        else entry.atEnd = [...entry.atEnd, run]
-      },
+  function begin(packet: Packet, request: SipRequest, identity: number): Remembered {
+    const transaction = new Remembered(owner, packet, request.method, identity)
+    if (isAnswering && transaction.method === 'INVITE') {
+      transaction.call = identities.ofCall(packet, request)
+      transaction.invite = identities.ofInvite(transaction.call, request)
+      const before = invites.get(transaction.invite)
+      if (before !== undefined) end(before) // the next try with the same branch
     }
+    makeRoom()
+    remembered.add(identity, transaction)
+    if (transaction.invite !== null) invites.set(transaction.invite, transaction)
+    runner.begin(transaction)
+    return transaction
   }
 
-  function end(entry: Entry): void {
-    if (entry.hasEnded) return
-    entry.hasEnded = true
-    runner.halt(entry)
-    entries.delete(entry.identity.place)
-    if (entry.method === 'INVITE' && calls.get(entry.identity.call) === entry) calls.delete(entry.identity.call)
-    report(entry)
-    for (const run of entry.atEnd) run()
+  function end(transaction: Remembered): void {
+    if (transaction.hasEnded) return
+    transaction.hasEnded = true
+    runner.halt(transaction)
+    remembered.delete(transaction.identity)
+    const { call, invite } = transaction
+    if (invite !== null && invites.get(invite) === transaction) invites.delete(invite)
+    if (call !== null && calls.get(call) === transaction) calls.delete(call)
+    report(transaction)
+    for (const run of transaction.atEnd) run()
   }
 
   /** An event that is not stored yet has no id: storedAs() reports it then. */
-  function report({ eventId, retransmissions }: Entry): void {
+  function report({ eventId, retransmissions }: Remembered): void {
     if (eventId !== null && retransmissions > 0) onRetransmitted(eventId, retransmissions)
+  }
+
+  const owner: Owner = {
+    respond(transaction, status, bytes, mayRetransmit) {
+      if (transaction.hasEnded || transaction.method === 'ACK') return false // RFC 3261 §17.1.1.3: never answered
+      const isTaken = runner.respond(transaction, status, bytes, mayRetransmit)
+      if (isTaken && transaction.call !== null) calls.set(transaction.call, transaction)
+      return isTaken
+    },
+    acknowledge: runner.acknowledge,
+    report,
+    end,
   }
 
   return {
     arrive(packet, request) {
-      const isAck = request.method === 'ACK'
-      const identity = identityOf(packet, request)
-      if (isAck) acknowledge(packet, request, identity.call)
-      const known = entries.get(identity.place)
-      if (known?.identity.rest === identity.rest) {
-        known.retransmissions++
-        runner.comeAgain(known, packet)
-        return { kind: 'retransmission' }
-      }
-      if (known !== undefined) end(known)
-      makeRoom()
-      const entry = entryOf(packet, request.method, identity)
-      entries.add(identity.place, entry)
-      runner.begin(entry)
-      const transaction = transactionOf(entry)
-      entry.transaction = transaction
-      return { kind: 'new', transaction }
+      if (isAnswering && request.method === 'ACK') acknowledge(packet, request)
+      const identity = identities.ofPacket(packet)
+      const known = remembered.get(identity)
+      if (known === undefined) return { kind: 'new', transaction: begin(packet, request, identity) }
+      known.retransmissions++
+      runner.comeAgain(known, packet)
+      return RETRANSMISSION
     },
-    cancelled: (packet, cancel) => entries.get(placeOfInvite(packet, cancel))?.transaction ?? null,
-    size: () => entries.size(),
+    cancelled: (packet, cancel) => invites.get(identities.ofInvite(identities.ofCall(packet, cancel), cancel)) ?? null,
+    size: () => remembered.size(),
     stop() {
-      for (let oldest = entries.oldest(); oldest !== null; oldest = entries.oldest()) end(oldest)
+      for (let oldest = remembered.oldest(); oldest !== null; oldest = remembered.oldest()) end(oldest)
       runner.stop()
     },
   }
 }
 
-function entryOf(packet: Packet, method: string, identity: RequestIdentity): Entry {
-  return {
-    identity,
-    method,
-    packet: withoutBytes(packet),
-    requestBytes: packet.bytes.length,
-    state: null,
-    response: null,
-    endsWith: null,
-    cancelRepeat: null,
-    transaction: null,
-    retransmissions: 0,
-    eventId: null,
-    hasEnded: false,
-    atEnd: NOTHING,
-    older: null,
-    newer: null,
-  }
+const RETRANSMISSION: Arrival = { kind: 'retransmission' }
+
+/** What a transaction has done by the table that it is in. */
+interface Owner {
+  respond(transaction: Remembered, status: number, bytes: Buffer, mayRetransmit: number): boolean
+  acknowledge(transaction: Remembered): void
+  report(transaction: Remembered): void
+  end(transaction: Remembered): void
 }
 
-function withoutBytes(packet: Packet): Packet {
-  const { transport, sourceIp, sourcePort, destinationIp, destinationPort, complete, reply, done } = packet
-  return { transport, sourceIp, sourcePort, destinationIp, destinationPort, bytes: NO_BYTES, complete, reply, done }
+/**
+ * A request that is remembered. An ACK is one too, as a transaction that nobody answers. A class, since there is one for
+ * each packet of a flood: functions of its own took longer to make than all else, and four times the memory.
+ */
+class Remembered implements Transaction, RunningTransaction<Remembered>, Aged<Remembered> {
+  readonly #owner: Owner
+  readonly path: ReturnPath
+  readonly requestBytes: number
+  readonly method: 'INVITE' | 'ACK' | 'other'
+  readonly identity: number
+  /** Both of an INVITE only. */
+  call: number | null = null
+  invite: number | null = null
+  state: TransactionState | null = null
+  response: Buffer | null = null
+  cancelRepeat: (() => void) | null = null
+  retransmissions = 0
+  eventId: number | null = null
+  hasEnded = false
+  atEnd: readonly (() => void)[] = NOTHING
+  older: Remembered | null = null
+  newer: Remembered | null = null
+  waitsIn: Batch<Remembered> | null = null
+  waitsBehind: Remembered | null = null
+  waitsBefore: Remembered | null = null
+
+  constructor(owner: Owner, packet: Packet, method: string, identity: number) {
+    this.#owner = owner
+    this.path = returnPath(packet)
+    this.requestBytes = packet.bytes.length
+    this.method = method === 'INVITE' || method === 'ACK' ? method : 'other'
+    this.identity = identity
+  }
+
+  respond(status: number, bytes: Buffer, mayRetransmit = 1): boolean {
+    return this.#owner.respond(this, status, bytes, mayRetransmit)
+  }
+
+  isAnswered(): boolean {
+    return this.state !== null && isAnswered(this.state)
+  }
+
+  acknowledge(): void {
+    if (!this.hasEnded) this.#owner.acknowledge(this)
+  }
+
+  storedAs(eventId: number): void {
+    this.eventId = eventId
+    if (this.hasEnded) this.#owner.report(this)
+  }
+
+  forget(): void {
+    this.#owner.end(this)
+  }
+
+  onEnd(run: () => void): void {
+    if (this.hasEnded) run()
+    else this.atEnd = [...this.atEnd, run]
+  }
 }

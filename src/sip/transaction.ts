@@ -77,6 +77,12 @@ const BEGUN = {
   reliableOther: begun('non-INVITE', true),
 }
 
+// What the first and only response to a request does, which is what becomes of nearly all.
+const ANSWERED = {
+  other: answered(BEGUN.other.state),
+  reliableOther: answered(BEGUN.reliableOther.state),
+}
+
 /** The transaction of a request that has just come in. One of an ACK takes retransmissions in, and no more. */
 export function beginTransaction(method: string, isReliable: boolean): TransactionStep {
   if (method === 'INVITE') return isReliable ? BEGUN.reliableInvite : BEGUN.invite
@@ -160,21 +166,26 @@ function final(state: TransactionState, status: number, mayRetransmit: number): 
   const isSuccess = status < 300
   if (state.name === 'accepted' && isSuccess) return repeated(state) // RFC 6026 §7.1: a 2xx of the core is passed on
   if (isAnswered(state)) return ignored(state)
-  const outputs = [state.hasResponse ? UNASKED : ASKED, ...stopsOf(state)]
-  const answered: TransactionState = { ...state, hasResponse: true }
-  if (state.machine === 'INVITE') {
-    return isSuccess
-      ? repeating({ ...answered, name: 'accepted', endsBy: 'L' }, '2xx', mayRetransmit, outputs)
-      : repeating({ ...answered, name: 'completed', endsBy: 'H' }, 'G', mayRetransmit, outputs)
-  }
-  // RFC 3261 §17.2.2: Timer J is 64*T1, zero over a reliable transport.
-  if (state.isReliable) {
-    return { state: ended(answered), outputs: [...outputs, TERMINATED] }
-  }
-  return {
-    state: { ...answered, name: 'completed', endsBy: 'J' },
-    outputs: [...outputs, start('J', REMEMBERED_MS)],
-  }
+  if (state === BEGUN.other.state) return ANSWERED.other
+  if (state === BEGUN.reliableOther.state) return ANSWERED.reliableOther
+  if (state.machine === 'non-INVITE') return answered(state)
+  const next: TransactionState = { ...state, hasResponse: true }
+  const outputs = answering(state)
+  return isSuccess
+    ? repeating({ ...next, name: 'accepted', endsBy: 'L' }, '2xx', mayRetransmit, outputs)
+    : repeating({ ...next, name: 'completed', endsBy: 'H' }, 'G', mayRetransmit, outputs)
+}
+
+/** RFC 3261 §17.2.2: Timer J is 64*T1, zero over a reliable transport. */
+function answered(state: TransactionState): TransactionStep {
+  const next: TransactionState = { ...state, hasResponse: true }
+  return state.isReliable
+    ? { state: ended(next), outputs: [...answering(state), TERMINATED] }
+    : { state: { ...next, name: 'completed', endsBy: 'J' }, outputs: [...answering(state), start('J', REMEMBERED_MS)] }
+}
+
+function answering(state: TransactionState): readonly TransactionOutput[] {
+  return [state.hasResponse ? UNASKED : ASKED, ...stopsOf(state)]
 }
 
 /** RFC 3261 §17.2.1 and §13.3.1.4: a final response is sent again after T1, over datagrams only. */
