@@ -111,7 +111,7 @@ test('a publication has its entity tag and its time (RFC 3903 §11.3)', () => {
 function ladders(persona: Persona): Record<string, readonly Reply[]> {
   const answers = createAnswers(persona)
   const asked = request('REGISTER', ['Contact: <sip:1@a>', 'Record-Route: <sip:p;lr>'])
-  const token = (template: string) => readTokenTemplate(template).write(Buffer.alloc(64, 7), 1_700_000_000)
+  const token = (template: string) => readTokenTemplate(template).write('\x07'.repeat(64), 1_700_000_000)
   const challenge = (stale: boolean): Challenge => ({
     nonce: token(persona.nonce),
     shortNonce: token(persona.shortNonce),

@@ -2,7 +2,7 @@
 
 import { endpointText } from '../net/ip.ts'
 import type { ReturnPath } from '../net/packet.ts'
-import { challengeValue, type DigestAlgorithm } from '../sip/digest.ts'
+import { createChallengeText } from '../sip/digest.ts'
 import { headerElements } from '../sip/list.ts'
 import { headerValue, headerValues, type SipRequest } from '../sip/message.ts'
 import { addressParameter, addressUri, parseUri } from '../sip/uri.ts'
@@ -47,11 +47,14 @@ export interface Answers {
   ringing(request: SipRequest, contact: string): readonly Reply[]
 }
 
-export function createAnswers(persona: Persona): Answers {
+/** `onStanding` is told of every reply that will be given again as it is. */
+export function createAnswers(persona: Persona, onStanding: (reply: Reply) => void = () => {}): Answers {
   const { agent, algorithms, challenge: challengeStyle, realm } = persona
   const allow = ['Allow', persona.allow] as const
   const supported: Headers = persona.supported === null ? [] : [['Supported', persona.supported]]
   const accept: Headers = persona.accept === null ? [] : [['Accept', persona.accept]]
+
+  const standing = new Map<number, readonly Reply[]>() // by status, of a handful
 
   function plain(status: number, needed: Headers = [], optional: Headers = [], body: Reply['body'] = null) {
     const replies: Reply[] = [
@@ -61,31 +64,56 @@ export function createAnswers(persona: Persona): Answers {
     return optional.length === 0 ? replies : [{ status, headers: [...needed, agent, ...optional], body }, ...replies]
   }
 
-  function challengeText(algorithm: DigestAlgorithm, { nonce, opaque, stale }: Challenge): string {
-    return challengeValue({
-      realm,
-      nonce,
-      algorithm,
-      qop: challengeStyle.qop,
-      opaque: challengeStyle.opaque ? opaque : null,
-      stale,
-      style: challengeStyle,
-    })
+  function keep(replies: readonly Reply[]): readonly Reply[] {
+    for (const reply of replies) onStanding(reply)
+    return replies
   }
 
+  function bare(status: number): readonly Reply[] {
+    const replies = standing.get(status) ?? keep(plain(status))
+    standing.set(status, replies)
+    return replies
+  }
+
+  const options = keep(plain(200, [], [allow, ...accept, ...supported, ...persona.optionsHeaders]))
+  const { unknownMethodStatus } = persona
+  const notAllowed = keep(plain(unknownMethodStatus, unknownMethodStatus === 405 ? [allow] : []))
+
+  const { qop } = challengeStyle
+  const challengeTexts = (stale: boolean) => ({
+    full: algorithms.map((algorithm) => createChallengeText({ realm, algorithm, qop, stale, style: challengeStyle })),
+    short: createChallengeText({ realm, algorithm: 'MD5', qop: false, stale, style: SHORT_CHALLENGE }),
+  })
+  const [asked, askedAgain] = [challengeTexts(false), challengeTexts(true)]
+
   return {
-    plain,
-    options: () => plain(200, [], [allow, ...accept, ...supported, ...persona.optionsHeaders]),
+    plain: (status, needed = [], optional = [], body = null) =>
+      needed.length + optional.length === 0 && body === null ? bare(status) : plain(status, needed, optional, body),
+    options: () => options,
     challenge(status, challenge) {
+      const texts = challenge.stale ? askedAgain : asked
       const name = status === 401 ? 'WWW-Authenticate' : 'Proxy-Authenticate'
-      const full = algorithms.map((algorithm) => [name, challengeText(algorithm, challenge)] as const)
-      const { shortNonce: nonce, stale } = challenge
-      const short = { realm, nonce, algorithm: 'MD5', qop: false, opaque: null, stale, style: SHORT_CHALLENGE } as const
-      const bare: Headers = [[name, challengeValue(short)]]
+      const opaque = challengeStyle.opaque ? challenge.opaque : null
+      const full = texts.full.map((text) => [name, text(challenge.nonce, opaque)] as const)
+      const short = () => [name, texts.short(challenge.shortNonce, null)] as const
       return [
         { status, headers: [...full, agent], body: null },
-        { status, headers: [...bare, agent], body: null },
-        { status, headers: bare, body: null, isLean: true },
+        // Written when they are looked at, which is seldom.
+        {
+          status,
+          get headers() {
+            return [short(), agent]
+          },
+          body: null,
+        },
+        {
+          status,
+          get headers() {
+            return [short()]
+          },
+          body: null,
+          isLean: true,
+        },
       ]
     },
     registered: (request) => plain(200, bindings(request), persona.registerHeaders),
@@ -97,7 +125,7 @@ export function createAnswers(persona: Persona): Answers {
         ['SIP-ETag', entityTag],
         ['Expires', String(expiresS(request))],
       ]),
-    notAllowed: () => plain(persona.unknownMethodStatus, persona.unknownMethodStatus === 405 ? [allow] : []),
+    notAllowed: () => notAllowed,
     session(request, contact, sdp) {
       const needed: Headers = [...recordRoutes(request), ['Contact', contact]]
       return plain(200, needed, [allow, ...supported], { type: 'application/sdp', text: sdp })

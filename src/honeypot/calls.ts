@@ -5,7 +5,7 @@ import type { ReturnPath } from '../net/packet.ts'
 import { headerElements } from '../sip/list.ts'
 import { headerValue, type SipRequest } from '../sip/message.ts'
 import { answerTo, remoteAudio } from '../sip/sdp.ts'
-import type { Reply } from '../sip/write.ts'
+import type { CopiedLines, Reply } from '../sip/write.ts'
 import { type Answers, contactAt } from './answer.ts'
 import type { Audio, Dialogs, Session } from './dialogs.ts'
 import type { Offer } from './offer.ts'
@@ -44,6 +44,8 @@ export interface Exchange {
   /** Whom the tokens in our answer are for. */
   readonly holder: Source
   readonly request: SipRequest
+  /** What every response has from it. */
+  readonly copied: CopiedLines
   readonly requestBytes: number
   readonly offer: Offer
   readonly transaction: Transaction
@@ -168,11 +170,12 @@ export function createCalls(options: CallsOptions): Calls {
   }
 
   function sessionOf(path: ReturnPath, tag: string, port: number | null): Session {
-    const random = proof.mark(path, tag)
+    const mark = proof.mark(path, tag)
+    const random = Buffer.from(mark.slice(0, 6), 'latin1')
     return {
       id: random.readUInt32BE(0),
       audioPort: port ?? 10_000 + (random.readUInt16BE(4) % 5_000) * 2,
-      owner: owner.write(random.subarray(6), 0),
+      owner: owner.write(mark.slice(6), 0),
     }
   }
 

@@ -187,7 +187,7 @@ function templateOf(reader: Reader<string>, minBits: number): Reader<string> {
 function bitsOf(template: string, key: string): number {
   try {
     const token = readTokenTemplate(template)
-    token.write(Buffer.alloc(MAX_TOKEN_CHARACTERS), 0)
+    token.write('0'.repeat(MAX_TOKEN_CHARACTERS), 0)
     return token.bits
   } catch (error) {
     if (!(error instanceof RangeError)) throw error

@@ -8,6 +8,7 @@ import { headerValue, type SipRequest } from '../sip/message.ts'
 import { addressParameter } from '../sip/uri.ts'
 import { type Aged, createAgedMap } from './aged-map.ts'
 import type { Persona } from './persona.ts'
+import { createRandomText } from './random-text.ts'
 import { readTokenTemplate, type TokenTemplate } from './token.ts'
 
 /*
@@ -58,8 +59,8 @@ export interface SourceProof {
   nonce(source: Source, look: number): string
   /** What the Contact holds, or the empty string. */
   contact(source: Source): string
-  /** Bytes that are always the same for these, and that prove nothing: for short tags. */
-  mark(source: Source, context: string): Buffer
+  /** 64 bytes, one a character, that are always the same for these, and that prove nothing: for short tags. */
+  mark(source: Source, context: string): string
   isOurNonce(source: Source, nonce: string): boolean
   /** Whether it was, and expired less than a quarter of an hour ago. */
   wasOurNonce(source: Source, nonce: string): boolean
@@ -84,17 +85,21 @@ export function createSourceProof({ secret, look, wallMs, steadyMs, randomBytes 
   const nonceTemplates = look.nonces.map(readTokenTemplate)
   const contactTemplate = look.contact === null ? null : readTokenTemplate(look.contact)
   const proven = createAgedMap<Proven>()
+  const ports = new Map<IpAddress, number>() // how many of the proven have this address, for a quick no
+  const randomText = createRandomText(randomBytes)
 
-  function bytesFor(purpose: Purpose, { sourceIp, sourcePort }: Source, context: string, slot: number): Buffer {
-    return hash('sha512', `${secret}\n${purpose}\n${slot}\n${sourceIp}\n${sourcePort}\n${context}`, 'buffer')
+  /** As text of one character a byte: a Buffer takes half as long again. */
+  function bytesFor(purpose: Purpose, { sourceIp, sourcePort }: Source, context: string, slot: number): string {
+    return hash('sha512', `${secret}\n${purpose}\n${slot}\n${sourceIp}\n${sourcePort}\n${context}`, 'latin1')
   }
 
-  const slotNow = () => Math.floor(wallMs() / SLOT_MS)
+  const slotAt = (atMs: number) => Math.floor(atMs / SLOT_MS)
+  const slotNow = () => slotAt(wallMs())
 
   /** Some second of the minute before the slot: never in the future, and the same again when the token is checked. */
-  const secondOf = (slot: number, bytes: Buffer) => (slot - 1) * 60 + ((bytes[63] ?? 0) % 60)
+  const secondOf = (slot: number, bytes: string) => (slot - 1) * 60 + (bytes.charCodeAt(63) % 60)
 
-  function write(template: { write(bytes: Buffer, unixS: number): string }, bytes: Buffer, slot: number): string {
+  function write(template: TokenTemplate, bytes: string, slot: number): string {
     return template.write(bytes, secondOf(slot, bytes))
   }
 
@@ -116,7 +121,7 @@ export function createSourceProof({ secret, look, wallMs, steadyMs, randomBytes 
 
   function isOurTag(packet: Packet, request: SipRequest): boolean {
     const tag = addressParameter(headerValue(request, 'to') ?? '', 'tag')
-    if (tag === null || tag === '') return false
+    if (tag === null || tag.length !== tagTemplate.length) return false
     const callId = headerValue(request, 'call-id') ?? ''
     return isRecent('tag', packet, callId, (bytes, slot) => write(tagTemplate, bytes, slot) === tag)
   }
@@ -135,8 +140,11 @@ export function createSourceProof({ secret, look, wallMs, steadyMs, randomBytes 
     return nonceTemplates.some((template) => {
       if (template.length !== nonce.length) return false
       const salt = template.saltOf(nonce)
-      const unixS = template.timeOf(nonce) ?? 0
-      return slots.some((slot) => writeNonce(template, source, salt, unixS, slot) === nonce)
+      const unixS = template.timeOf(nonce)
+      const isOf = (slot: number) => writeNonce(template, source, salt, unixS ?? 0, slot) === nonce
+      if (unixS === null) return slots.some(isOf)
+      const slot = slotAt(unixS * 1_000) // the time that it names is in the minute that it is of
+      return slots.includes(slot) && isOf(slot)
     })
   }
 
@@ -147,11 +155,19 @@ export function createSourceProof({ secret, look, wallMs, steadyMs, randomBytes 
 
   function remember(source: Source): void {
     const key = keyOf(source)
-    const entry = proven.get(key) ?? { key, atMs: 0, older: null, newer: null }
-    entry.atMs = steadyMs()
+    const known = proven.get(key)
+    if (known !== undefined) forget(known)
+    proven.add(key, { key, sourceIp: source.sourceIp, atMs: steadyMs(), older: null, newer: null })
+    ports.set(source.sourceIp, (ports.get(source.sourceIp) ?? 0) + 1)
+    const oldest = proven.size() > MAX_PROVEN ? proven.oldest() : null
+    if (oldest !== null) forget(oldest)
+  }
+
+  function forget({ key, sourceIp }: Proven): void {
     proven.delete(key)
-    proven.add(key, entry)
-    if (proven.size() > MAX_PROVEN) proven.delete(proven.oldest()?.key ?? '')
+    const left = (ports.get(sourceIp) ?? 1) - 1
+    if (left === 0) ports.delete(sourceIp)
+    else ports.set(sourceIp, left)
   }
 
   return {
@@ -160,12 +176,12 @@ export function createSourceProof({ secret, look, wallMs, steadyMs, randomBytes 
       return write(tagTemplate, bytesFor('tag', source, callId, slot), slot)
     },
     nonce(source, index) {
-      const slot = slotNow()
+      const nowMs = wallMs()
       const template = nonceTemplates[index]
       if (template === undefined) throw new RangeError(`there is no nonce of look ${index}`)
-      const salt = template.saltOf(template.write(randomBytes(NONCE_BYTES), SOME_TIME_S))
-      const unixS = template.timeOf('') === null ? 0 : Math.floor(wallMs() / 1000)
-      return writeNonce(template, source, salt, unixS, slot)
+      const salt = template.saltOf(template.write(randomText(NONCE_BYTES), SOME_TIME_S))
+      const unixS = template.timeOf('') === null ? 0 : Math.floor(nowMs / 1000)
+      return writeNonce(template, source, salt, unixS, slotAt(nowMs))
     },
     contact(source) {
       const slot = slotNow()
@@ -187,7 +203,7 @@ export function createSourceProof({ secret, look, wallMs, steadyMs, randomBytes 
     },
     isProven(source) {
       if (source.transport !== 'UDP') return true
-      const entry = proven.get(keyOf(source))
+      const entry = ports.has(source.sourceIp) ? proven.get(keyOf(source)) : undefined
       return entry !== undefined && steadyMs() - entry.atMs <= PROVEN_MS
     },
   }
@@ -195,11 +211,12 @@ export function createSourceProof({ secret, look, wallMs, steadyMs, randomBytes 
 
 interface Proven extends Aged<Proven> {
   readonly key: string
-  atMs: number
+  readonly sourceIp: IpAddress
+  readonly atMs: number
 }
 
 function keyOf({ sourceIp, sourcePort }: Source): string {
   return `${sourceIp} ${sourcePort}`
 }
 
-type Matcher = (bytes: Buffer, slot: number) => boolean
+type Matcher = (bytes: string, slot: number) => boolean

@@ -2,13 +2,13 @@
 
 import { randomBytes } from 'node:crypto'
 import type { BadActorEvent, EventCredentials } from '../event/event.ts'
-import { type Packet, returnPath } from '../net/packet.ts'
+import type { Packet } from '../net/packet.ts'
 import { isDigestResponse } from '../sip/digest.ts'
 import { headerElements, listElements } from '../sip/list.ts'
 import { headerValue, headerValues, type KeepAlive, type ParsedPacket, type SipRequest } from '../sip/message.ts'
 import { addressUri, calledNumber } from '../sip/uri.ts'
 import { parseVia, viaParameter } from '../sip/via.ts'
-import { type Reply, writeReply } from '../sip/write.ts'
+import { createReplyWriter, type Reply, type ReplyForm } from '../sip/write.ts'
 import { type Challenge, contactAt, createAnswers } from './answer.ts'
 import { type CallEnd, createCalls, type Exchange, type OpenMedia } from './calls.ts'
 import type { LoginAttempts } from './credentials.ts'
@@ -17,6 +17,8 @@ import type { Extensions } from './extensions.ts'
 import { type Offer, offerIn } from './offer.ts'
 import type { Persona } from './persona.ts'
 import type { Source, SourceProof } from './proof.ts'
+import { createRandomText } from './random-text.ts'
+import { plainBranch } from './request-identity.ts'
 import type { Sender } from './send.ts'
 import { readTokenTemplate } from './token.ts'
 import type { Timers, Transaction, Transactions } from './transactions.ts'
@@ -50,6 +52,8 @@ export type Respond = (
   transaction: Transaction | null,
 ) => void
 
+const OPAQUE_BYTES = 64 // what any token needs at most
+
 const BASIC_METHODS = new Set(['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'REGISTER']) // RFC 3261's own
 const DIALOG_METHODS = new Set([
   'OPTIONS',
@@ -66,23 +70,29 @@ const DIALOG_METHODS = new Set([
 
 export function createResponder(options: ResponderOptions): Respond {
   const { persona, extensions, attempts, proof, sender, transactions, dialogs } = options
-  const answers = createAnswers(persona)
+  const writer = createReplyWriter(persona.style)
+  const standing = new Map<Reply, ReplyForm>() // those that are always the same, written once
+  const answers = createAnswers(persona, (reply) => standing.set(reply, writer.form(reply)))
   // What it says it supports. By what their RFCs allow we do without a session timer and reliable provisional responses.
   const understood = new Set(listElements(persona.supported ?? '').map((tag) => tag.toLowerCase()))
   const shortTag = readTokenTemplate(persona.shortTag)
   const opaque = readTokenTemplate(persona.opaque)
+  const randomText = createRandomText(randomBytes)
   const calls = createCalls({ ...options, answers, answer })
 
   /** Nothing when not one of the replies may go out; the transaction sends what is chosen, and again when asked again. */
   function answer(exchange: Exchange, replies: readonly Reply[], toTag: string | null): Reply | null {
-    const { path, request, requestBytes, transaction } = exchange
-    const end = { sourceIp: path.sourceIp, sourcePort: path.sourcePort, toTag }
-    const write = (reply: Reply) => writeReply(request, reply, end, persona.style)
-    const chosen = sender.choose(path, requestBytes, replies, write, leastBytes)
-    if (chosen === null) return null
+    const { path, copied, requestBytes, transaction } = exchange
+    let form: ReplyForm | undefined
+    const lengthOf = (reply: Reply) => {
+      form = standing.get(reply) ?? writer.form(reply)
+      return form.length(copied, toTag)
+    }
+    const chosen = sender.choose(path, requestBytes, replies, lengthOf)
+    if (chosen === null || form === undefined) return null
     // Unasked a source gets nothing more until it has shown that it is there; a client that is asks again.
     const mayRepeat = proof.isProven(path) ? Number.POSITIVE_INFINITY : 0
-    return transaction.respond(chosen.candidate.status, chosen.bytes, mayRepeat) ? chosen.candidate : null
+    return transaction.respond(chosen.status, form.write(copied, toTag), mayRepeat) ? chosen : null
   }
 
   /** To INVITE one that proves something when it comes back in the ACK, even to a refusal; to all else a short one. */
@@ -107,8 +117,10 @@ export function createResponder(options: ResponderOptions): Respond {
   function challengeFor({ holder }: Exchange, stale: boolean): Challenge {
     return {
       nonce: proof.nonce(holder, 0),
-      shortNonce: proof.nonce(holder, 1),
-      opaque: opaque.write(randomBytes(64), 0),
+      get shortNonce() {
+        return proof.nonce(holder, 1)
+      },
+      opaque: opaque.write(randomText(OPAQUE_BYTES), 0),
       stale,
     }
   }
@@ -193,10 +205,15 @@ export function createResponder(options: ResponderOptions): Respond {
     finish(exchange, answers.plain(200))
   }
 
+  function unsupportedIn(request: SipRequest): readonly string[] {
+    if (headerValue(request, 'require') === null) return NOTHING
+    return headerElements(request, 'require').filter((tag) => !understood.has(tag.toLowerCase()))
+  }
+
   function byMethod(exchange: Exchange, packet: Packet, event: BadActorEvent): void {
     const { request } = exchange
     const { method } = request
-    const unsupported = headerElements(request, 'require').filter((tag) => !understood.has(tag.toLowerCase()))
+    const unsupported = unsupportedIn(request)
     if (unsupported.length > 0 && method !== 'CANCEL') {
       return finish(exchange, answers.plain(420, [['Unsupported', unsupported.join(', ')]])) // RFC 3261 §8.2.2.3
     }
@@ -228,9 +245,10 @@ export function createResponder(options: ResponderOptions): Respond {
     if (request.method === 'ACK') return dialogs.confirm(packet, request)
     if (transaction === null || !sender.mayAnswer(packet)) return
     const exchange: Exchange = {
-      path: returnPath(packet),
+      path: transaction.path,
       holder: holderOf(packet, request),
       request,
+      copied: writer.copied(request, packet.sourceIp, packet.sourcePort),
       requestBytes: packet.bytes.length,
       offer: offerOf(packet, request),
       transaction,
@@ -240,12 +258,8 @@ export function createResponder(options: ResponderOptions): Respond {
   }
 }
 
+const NOTHING: readonly string[] = []
 const SERVICES = new Set(['SUBSCRIBE', 'PUBLISH', 'MESSAGE', 'REFER'])
-
-/** The headers that are ours, and the body: what is copied from the request comes on top. */
-function leastBytes({ headers, body }: Reply): number {
-  return headers.reduce((sum, [name, value]) => sum + name.length + value.length + 4, body?.text.length ?? 0)
-}
 
 /** The user of To: whom a REGISTER is for (RFC 3261 §10.2). */
 function addressUser(request: SipRequest): string | null {
@@ -266,9 +280,14 @@ function holderOf({ transport, sourceIp, sourcePort }: Packet, request: SipReque
 
 /** The branch, if it may stand for a tag and is no longer than ours are. */
 function branchOf(request: SipRequest): string | null {
-  const via = parseVia(headerValue(request, 'via') ?? '')
-  const branch = via === null ? null : viaParameter(via, 'branch')
+  const value = headerValue(request, 'via') ?? ''
+  const branch = plainBranch(value) ?? exactBranch(value)
   return branch !== null && /^[\w.-]{4,64}$/.test(branch) ? branch : null
+}
+
+function exactBranch(value: string): string | null {
+  const via = parseVia(value)
+  return via === null ? null : viaParameter(via, 'branch')
 }
 
 /** What no password gives, or one for somebody else, is no try at a password of ours. */

@@ -33,24 +33,21 @@ export interface Sender {
   mayAnswer(path: ReturnPath): boolean
   /**
    * The first of the candidates, longest first, that the source may be sent as the answer to a request of that length;
-   * null and counted when there is none. Nothing is charged yet. `leastBytes` says how long a candidate is at the least:
-   * one that is too long as it is need not be written.
+   * null and counted when there is none. Nothing is charged yet. `lengthOf` says how many bytes a candidate has, so that
+   * it is written when it is the one.
    */
   choose<Candidate>(
     path: ReturnPath,
     requestBytes: number,
     candidates: readonly Candidate[],
-    write: (one: Candidate) => Buffer,
-    leastBytes: (one: Candidate) => number,
-  ): Choice<Candidate>
+    lengthOf: (one: Candidate) => number,
+  ): Candidate | null
   /**
    * Sends to where the packet came from, and charges it: as the answer to a request of `ofRequestBytes` that has just
    * come in, or as bytes that nobody asked for. False when it did not go out.
    */
   send(path: ReturnPath, bytes: Buffer, why: 'asked' | 'unasked', ofRequestBytes: number): boolean
 }
-
-export type Choice<Candidate> = { readonly candidate: Candidate; readonly bytes: Buffer } | null
 
 /** The one way out for SIP answers: to the source of the packet and nowhere else, whatever Via, maddr or Contact say. */
 export function createSender(options: SenderOptions): Sender {
@@ -68,21 +65,19 @@ export function createSender(options: SenderOptions): Sender {
       if (forbidden) onSuppressed('forbidden-source')
       return !forbidden
     },
-    choose(path, requestBytes, candidates, write, leastBytes) {
+    choose(path, requestBytes, candidates, lengthOf) {
       const isFree = isProven(path)
       const verdictOn = (bytes: number, kept: number): Verdict => {
         if (bytes > MAX_REPLY_BYTES) return 'too-many-bytes'
         return isFree ? 'send' : budget.verdict(path.sourceIp, requestBytes, bytes, kept)
       }
-      let verdict = verdictOn(0, 0) // in a flood most sources get nothing, and no answer is written for them
+      let verdict = verdictOn(0, 0) // in a flood most sources get nothing, and no answer is looked at for them
       if (verdict === 'send') {
-        for (const [index, candidate] of candidates.entries()) {
-          const kept = index < candidates.length - 1 ? KEPT_FOR_SHORT_BYTES : 0
-          verdict = verdictOn(leastBytes(candidate), kept)
-          if (verdict !== 'send') continue
-          const bytes = write(candidate)
-          verdict = verdictOn(bytes.length, kept)
-          if (verdict === 'send') return { candidate, bytes }
+        let left = candidates.length
+        for (const candidate of candidates) {
+          left--
+          verdict = verdictOn(lengthOf(candidate), left > 0 ? KEPT_FOR_SHORT_BYTES : 0)
+          if (verdict === 'send') return candidate
         }
       }
       if (verdict !== 'send') onSuppressed(verdict)

@@ -28,12 +28,12 @@ export interface TokenTemplate {
   /** Of every token, in characters. */
   readonly length: number
   /**
-   * The token for these bytes, one of which goes into each character, so the same bytes make the same token. Throws a
-   * RangeError when there are fewer than it needs. `{time}` becomes `unixS`.
+   * The token for these bytes (text of one character a byte), one of which goes into each character, so the same bytes
+   * make the same token. Throws a RangeError when there are fewer than it needs. `{time}` becomes `unixS`.
    */
-  write(bytes: Buffer, unixS: number): string
+  write(bytes: string, unixS: number): string
   /** The same with `salt` for its first two random characters; what `saltOf` gives back. For templates that have them. */
-  salted(bytes: Buffer, unixS: number, salt: string): string
+  salted(bytes: string, unixS: number, salt: string): string
   /** The two characters of a token that `salted` wrote; anything for other text. */
   saltOf(token: string): string
   /** The time that stands in a token as far as it is digits, null for a template that has none. */
@@ -45,6 +45,7 @@ export const SALT_LENGTH = 2
 
 const TIME_LENGTH = 10 // until the year 2286
 const UUID_LENGTH = 36
+const UUID_BYTES = 16
 const PART = /\{([^{}]*)\}|([^{}]+)|[{}]/g
 
 /**
@@ -56,14 +57,16 @@ export function readTokenTemplate(template: string): TokenTemplate {
   const bits = parts.reduce((sum, part) => sum + bitsOf(part), 0)
   const saltAt = lengthBefore(parts, ({ kind }) => kind === 'characters' || kind === 'uuid')
   const timeAt = parts.some(({ kind }) => kind === 'time') ? lengthBefore(parts, ({ kind }) => kind === 'time') : null
-  function write(bytes: Buffer, unixS: number): string {
+  const needed = parts.reduce((sum, part) => sum + bytesOf(part), 0)
+  function write(bytes: string, unixS: number): string {
+    if (bytes.length < needed) throw new RangeError(`${bytes.length} bytes are too few for ${template}`)
+    let token = ''
     let at = 0
-    const next = () => {
-      const byte = bytes[at++]
-      if (byte === undefined) throw new RangeError(`${bytes.length} bytes are too few for ${template}`)
-      return byte
+    for (const part of parts) {
+      token += writePart(part, bytes, at, unixS)
+      at += bytesOf(part)
     }
-    return parts.map((part) => writePart(part, next, unixS)).join('')
+    return token
   }
   return {
     bits,
@@ -128,26 +131,38 @@ function bitsOf(part: Part): number {
   }
 }
 
-function writePart(part: Part, next: () => number, unixS: number): string {
+/** How many bytes go into it. */
+function bytesOf(part: Part): number {
+  if (part.kind === 'uuid') return UUID_BYTES
+  return part.kind === 'characters' ? part.count : 0
+}
+
+function writePart(part: Part, bytes: string, from: number, unixS: number): string {
   switch (part.kind) {
     case 'literal':
       return part.text
     case 'time':
       return String(unixS)
     case 'uuid':
-      return uuid(Buffer.from(Array.from({ length: 16 }, next)))
+      return uuid(Buffer.from(bytes.slice(from, from + UUID_BYTES), 'latin1'))
     case 'characters': {
-      let text = ''
-      for (let count = 0; count < part.count; count++) text += part.alphabet[next() % part.alphabet.length]
-      return text
+      const { alphabet, count } = part
+      for (let at = 0; at < count; at++) {
+        WRITTEN[at] = alphabet.charCodeAt(bytes.charCodeAt(from + at) % alphabet.length)
+      }
+      return WRITTEN.toString('latin1', 0, count)
     }
     default:
       return part satisfies never
   }
 }
 
+// Written into before each use: a token that grows by the character takes four times as long.
+const WRITTEN = Buffer.alloc(99) // a count has two digits
+
 function uuid(bytes: Buffer): string {
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  const hex = bytes.toString('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }

@@ -91,20 +91,41 @@ export function isDigestResponse(response: string): boolean {
 }
 
 /** The value of a WWW-Authenticate or Proxy-Authenticate header. */
-export function challengeValue({ realm, nonce, algorithm, qop, opaque, stale, style }: DigestChallenge): string {
+export function challengeValue(challenge: DigestChallenge): string {
+  return createChallengeText(challenge)(challenge.nonce, challenge.opaque)
+}
+
+/** The same for many challenges that differ in their nonce and opaque alone; null as `opaque` leaves it out. */
+export function createChallengeText({
+  realm,
+  algorithm,
+  qop,
+  stale,
+  style,
+}: Omit<DigestChallenge, 'nonce' | 'opaque'>): (nonce: string, opaque: string | null) => string {
   const { separator, order, gap = ' ', md5 = 'MD5' } = style
-  const parameters: Readonly<Record<ChallengeParameter, string | null>> = {
+  const fixed: Readonly<Record<ChallengeParameter, string | null>> = {
     realm: `realm=${quoted(realm)}`,
-    nonce: `nonce=${quoted(nonce)}`,
-    opaque: opaque === null ? null : `opaque=${quoted(opaque)}`,
+    nonce: '',
+    opaque: '',
     algorithm: `algorithm=${algorithm === 'MD5' ? md5 : algorithm}`,
     qop: qop ? 'qop="auth"' : null,
     stale: stale ? 'stale=true' : null,
   }
   // Without its name a client takes MD5, and its answer could never be right.
   const unnamed = algorithm !== 'MD5' && !order.includes('algorithm')
-  const written = (unnamed ? ([...order, 'algorithm'] as const) : order).map((name) => parameters[name])
-  return `Digest${gap}${written.filter((parameter) => parameter !== null).join(separator)}`
+  const written = (unnamed ? ([...order, 'algorithm'] as const) : order).filter((name) => fixed[name] !== null)
+  return (nonce, opaque) => {
+    let text = ''
+    for (const name of written) {
+      if (name === 'opaque' && opaque === null) continue
+      if (text !== '') text += separator
+      if (name === 'nonce') text += `nonce=${quoted(nonce)}`
+      else if (name === 'opaque') text += `opaque=${quoted(opaque ?? '')}`
+      else text += fixed[name]
+    }
+    return `Digest${gap}${text}`
+  }
 }
 
 /**
@@ -205,6 +226,7 @@ function extendedValue(text: string | undefined): string | undefined {
 
 /** A realm may come from a request: no control character of it may end the header. */
 function quoted(text: string): string {
+  if (!/[\x00-\x1f\x7f"\\]/.test(text)) return `"${text}"`
   return `"${text.replace(/[\x00-\x1f\x7f]/g, '').replace(/["\\]/g, '\\$&')}"`
 }
 

@@ -70,6 +70,33 @@ export interface ReplyEnd {
   readonly toTag: string | null
 }
 
+/** The lines that a response has from its request, as a style spells them; the empty string for a header that is not there. */
+export interface CopiedLines {
+  readonly request: SipRequest
+  readonly via: string
+  /** For a lean reply. */
+  readonly leanVia: () => string
+  readonly from: string
+  readonly to: string
+  /** The line up to where a tag of ours goes; null when it takes none. */
+  readonly untagged: string | null
+  readonly callId: string
+  readonly cseq: string
+}
+
+/** A reply of which all is written but what it has from its request. */
+export interface ReplyForm {
+  /** In bytes. */
+  length(copied: CopiedLines, toTag: string | null): number
+  write(copied: CopiedLines, toTag: string | null): Buffer
+}
+
+/** Writes the responses of one product. */
+export interface ReplyWriter {
+  copied(request: SipRequest, sourceIp: string, sourcePort: number): CopiedLines
+  form(reply: Reply): ReplyForm
+}
+
 const PLAIN: ReplyStyle = {
   order: ['Via', 'From', 'To', 'Call-ID', 'CSeq', 'Content-Type', 'Content-Length'],
   contentLengthWidth: 0,
@@ -81,88 +108,173 @@ const PLAIN: ReplyStyle = {
  * copied headers come first, then ours, then the body's.
  */
 export function writeReply(request: SipRequest, reply: Reply, end: ReplyEnd, style: ReplyStyle = PLAIN): Buffer {
-  let text = `SIP/2.0 ${reply.status} ${reply.reason ?? REASON_PHRASES[reply.status] ?? ''}\r\n`
-  let unnamed = true
-  for (const spelling of style.order) {
-    const name = spelling.toLowerCase()
-    if (unnamed && (name === 'content-type' || name === 'content-length')) {
-      text += unnamedLines(request, reply, style.order)
-      unnamed = false
-    }
-    if (name === 'content-length') text += reply.isLean ? '' : `${spelling}: ${contentLength(reply, style)}\r\n`
-    else if (name === 'content-type') text += line(spelling, reply.body?.type ?? null)
-    else text += copiedLines(request, spelling, name, end, reply.isLean ?? false) ?? ownLines(reply, spelling, name)
-  }
-  return Buffer.from(`${text}\r\n${reply.body?.text ?? ''}`, 'latin1')
+  const { copied, form } = createReplyWriter(style)
+  return form(reply).write(copied(request, end.sourceIp, end.sourcePort), end.toTag)
 }
 
-function contentLength({ body }: Reply, { contentLengthWidth, bodyLengthWidth }: ReplyStyle): string {
+/** What stands between two texts of ours. */
+type Hole = 'via' | 'lean via' | 'from' | 'to' | 'call-id' | 'cseq' | 'timestamp'
+
+/**
+ * The same for many: what is known of a response before its request, or of a request before its responses, is written
+ * once. One line of text is made of a reply, and its bytes at the end: most of the time goes into getting at memory
+ * outside V8's, whatever the length.
+ */
+export function createReplyWriter(style: ReplyStyle): ReplyWriter {
+  const places = new Map<string, number>() // of the names of our headers in the order; they are few
+  const lowerCased = style.order.map((spelling) => spelling.toLowerCase())
+  const spelled = (name: string) => style.order[lowerCased.indexOf(name)] ?? name
+  const [via, from, to, callId, cseq] = ['via', 'from', 'to', 'call-id', 'cseq'].map(spelled)
+  const contentAt = lowerCased.findIndex((name) => name === 'content-type' || name === 'content-length')
+
+  /** -1 for one that is not named. */
+  function placeOf(name: string): number {
+    const known = places.get(name)
+    if (known !== undefined) return known
+    const place = lowerCased.indexOf(name.toLowerCase())
+    places.set(name, place)
+    return place
+  }
+
+  function ownLines(headers: Reply['headers'], place: number): string {
+    let lines = ''
+    for (const [name, value] of headers) {
+      if (placeOf(name) === place) lines += line(style.order[place] ?? name, value)
+    }
+    return lines
+  }
+
+  return {
+    copied(request, sourceIp, sourcePort) {
+      const vias = headerValues(request, 'via')
+      const viaLines = (isLean: boolean) => {
+        let lines = ''
+        for (const value of answeredVia(vias, sourceIp, sourcePort, isLean)) lines += line(via ?? '', value)
+        return lines
+      }
+      const toValue = headerValue(request, 'to')
+      let lean: string | null = null
+      return {
+        request,
+        via: viaLines(false),
+        leanVia() {
+          lean ??= viaLines(true)
+          return lean
+        },
+        from: line(from ?? '', headerValue(request, 'from')),
+        to: line(to ?? '', toValue),
+        untagged: toValue === null || hasTag(toValue) ? null : `${to}: ${unbroken(toValue)}`,
+        callId: line(callId ?? '', headerValue(request, 'call-id')),
+        cseq: line(cseq ?? '', headerValue(request, 'cseq')),
+      }
+    },
+    form(reply) {
+      const { status, headers, body, isLean = false } = reply
+      const texts: string[] = []
+      const holes: Hole[] = []
+      let text = `SIP/2.0 ${status} ${reply.reason ?? REASON_PHRASES[status] ?? ''}\r\n`
+      const leave = (hole: Hole) => {
+        texts.push(text)
+        holes.push(hole)
+        text = ''
+      }
+      for (const [place, name] of lowerCased.entries()) {
+        if (place === contentAt) {
+          if (status === 100) leave('timestamp')
+          text += ownLines(headers, -1)
+        }
+        switch (name) {
+          case 'via':
+            leave(isLean ? 'lean via' : 'via')
+            break
+          case 'from':
+          case 'to':
+          case 'call-id':
+          case 'cseq':
+            leave(name)
+            break
+          case 'content-type':
+            text += line(style.order[place] ?? '', body?.type ?? null)
+            break
+          case 'content-length':
+            if (!isLean) text += `${style.order[place]}: ${contentLength(body, style)}\r\n`
+            break
+          default:
+            text += ownLines(headers, place)
+        }
+      }
+      return formOf(texts, holes, `${text}\r\n${body?.text ?? ''}`)
+    },
+  }
+}
+
+/** The first text, what is in the first hole, the second text, and so on. */
+function formOf(texts: readonly string[], holes: readonly Hole[], last: string): ReplyForm {
+  const ownLength = texts.reduce((sum, text) => sum + text.length, last.length)
+  return {
+    length(copied, toTag) {
+      let length = ownLength
+      for (const hole of holes) length += filled(hole, copied, toTag).length
+      return length
+    },
+    write(copied, toTag) {
+      let text = ''
+      for (let index = 0; index < holes.length; index++) {
+        text += texts[index]
+        text += filled(holes[index] ?? 'via', copied, toTag)
+      }
+      return Buffer.from(text + last, 'latin1')
+    },
+  }
+}
+
+function filled(hole: Hole, copied: CopiedLines, toTag: string | null): string {
+  switch (hole) {
+    case 'via':
+      return copied.via
+    case 'lean via':
+      return copied.leanVia()
+    case 'from':
+      return copied.from
+    case 'to':
+      return toLine(copied, toTag)
+    case 'call-id':
+      return copied.callId
+    case 'cseq':
+      return copied.cseq
+    case 'timestamp':
+      return line('Timestamp', timestamp(copied.request)) // RFC 3261 §8.2.6.1: a 100 has that of its request
+    default:
+      return hole satisfies never
+  }
+}
+
+function toLine({ to, untagged }: CopiedLines, tag: string | null): string {
+  return untagged === null || tag === null ? to : `${untagged};tag=${tag}\r\n`
+}
+
+/** Most of those that begin something have no parameter at all. */
+function hasTag(to: string): boolean {
+  return to.includes(';') && addressParameter(to, 'tag') !== null
+}
+
+function contentLength(body: Reply['body'], { contentLengthWidth, bodyLengthWidth }: ReplyStyle): string {
   const width = body === null ? contentLengthWidth : (bodyLengthWidth ?? contentLengthWidth)
   return String(body?.text.length ?? 0).padStart(width)
-}
-
-/** Null when it is no header that a response has from its request. */
-function copiedLines(
-  request: SipRequest,
-  spelling: string,
-  name: string,
-  { sourceIp, sourcePort, toTag }: ReplyEnd,
-  isLean: boolean,
-): string | null {
-  switch (name) {
-    case 'via': {
-      let lines = ''
-      for (const value of answeredVia(headerValues(request, 'via'), sourceIp, sourcePort, isLean))
-        lines += line(spelling, value)
-      return lines
-    }
-    case 'to':
-      return line(spelling, withTag(headerValue(request, 'to'), toTag))
-    case 'from':
-    case 'call-id':
-    case 'cseq':
-      return line(spelling, headerValue(request, name))
-    default:
-      return null
-  }
-}
-
-/** All of ours with that name, in the style's spelling. */
-function ownLines({ headers }: Reply, spelling: string, name: string): string {
-  let lines = ''
-  for (const [own, value] of headers) if (isNamed(own, spelling, name)) lines += line(spelling, value)
-  return lines
-}
-
-/** Ours that the order does not name. */
-function unnamedLines(request: SipRequest, { status, headers }: Reply, order: readonly string[]): string {
-  // RFC 3261 §8.2.6.1: a 100 has the Timestamp of its request.
-  let lines = status === 100 ? line('Timestamp', timestamp(request)) : ''
-  for (const [own, value] of headers) {
-    const name = own.toLowerCase()
-    if (!order.some((spelling) => isNamed(spelling, own, name))) lines += line(own, value)
-  }
-  return lines
 }
 
 function timestamp(request: SipRequest): string | null {
   return allHeaders(request).find(({ name }) => name.toLowerCase() === 'timestamp')?.value ?? null
 }
 
-/** Most names are equal or differ in length: those are never lower-cased. */
-function isNamed(candidate: string, spelling: string, name: string): boolean {
-  return candidate === spelling || (candidate.length === name.length && candidate.toLowerCase() === name)
-}
-
 /** A header line, or nothing for a header that is not there or empty. */
 function line(name: string, value: string | null): string {
-  if (value === null || value === '') return ''
-  // Some parsers end a line at a bare CR: what stands behind it must not become a header of our answer.
-  return `${name}: ${value.replace(/[\r\n]/g, ' ')}\r\n`
+  return value === null || value === '' ? '' : `${name}: ${unbroken(value)}\r\n`
 }
 
-function withTag(to: string | null, tag: string | null): string | null {
-  return to === null || tag === null || addressParameter(to, 'tag') !== null ? to : `${to};tag=${tag}`
+/** Some parsers end a line at a bare CR: what stands behind it must not become a header of our answer. */
+function unbroken(value: string): string {
+  return value.includes('\r') || value.includes('\n') ? value.replace(/[\r\n]/g, ' ') : value
 }
 
 /**
