@@ -7,11 +7,11 @@ export interface Aged<Value> {
 }
 
 /** A map that knows which of its values was put in first. */
-export interface AgedMap<Value, Key = string> {
-  get(key: Key): Value | undefined
+export interface AgedMap<Value> {
+  get(key: string): Value | undefined
   /** For a key that is not in the map, and a value that is in none. The newest from now on. */
-  add(key: Key, value: Value): void
-  delete(key: Key): void
+  add(key: string, value: Value): void
+  delete(key: string): void
   oldest(): Value | null
   size(): number
 }
@@ -20,8 +20,8 @@ export interface AgedMap<Value, Key = string> {
  * A Map has this order too, but finding its first entry takes a walk over all that were deleted before it: some
  * microseconds each time in a table that is full.
  */
-export function createAgedMap<Value extends Aged<Value>, Key = string>(): AgedMap<Value, Key> {
-  const values = new Map<Key, Value>()
+export function createAgedMap<Value extends Aged<Value>>(): AgedMap<Value> {
+  const values = new Map<string, Value>()
   let oldest: Value | null = null
   let newest: Value | null = null
   return {

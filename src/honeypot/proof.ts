@@ -25,7 +25,6 @@ const SLOT_MS = 60_000
 const SLOTS = 6 // this minute and five before it: a token lives between five and six minutes
 const NONCE_BYTES = 64 // what a hash gives: templates need no more
 const EXPIRED_SLOTS = 15 // after which a client that still uses a nonce is told no more than anybody
-const SOME_TIME_S = 1_000_000_000 // for its ten digits
 const MAX_PROVEN = 16_384 // chosen: 3 MB; the one that was quiet for longest is forgotten
 const PROVEN_MS = 5 * SLOT_MS
 
@@ -179,7 +178,7 @@ export function createSourceProof({ secret, look, wallMs, steadyMs, randomBytes 
       const nowMs = wallMs()
       const template = nonceTemplates[index]
       if (template === undefined) throw new RangeError(`there is no nonce of look ${index}`)
-      const salt = template.saltOf(template.write(randomText(NONCE_BYTES), SOME_TIME_S))
+      const salt = template.salt(randomText(NONCE_BYTES))
       const unixS = template.timeOf('') === null ? 0 : Math.floor(nowMs / 1000)
       return writeNonce(template, source, salt, unixS, slotAt(nowMs))
     },

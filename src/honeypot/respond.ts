@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import type { BadActorEvent, EventCredentials } from '../event/event.ts'
-import type { Packet } from '../net/packet.ts'
+import type { Packet, ReturnPath } from '../net/packet.ts'
 import { isDigestResponse } from '../sip/digest.ts'
 import { headerElements, listElements } from '../sip/list.ts'
 import { headerValue, headerValues, type KeepAlive, type ParsedPacket, type SipRequest } from '../sip/message.ts'
@@ -244,11 +244,16 @@ export function createResponder(options: ResponderOptions): Respond {
     if (request === null || request.kind !== 'request') return
     if (request.method === 'ACK') return dialogs.confirm(packet, request)
     if (transaction === null || !sender.mayAnswer(packet)) return
+    const { path } = transaction
+    let holder: Source | null = null // of most answers nobody is
     const exchange: Exchange = {
-      path: transaction.path,
-      holder: holderOf(packet, request),
+      path,
+      get holder() {
+        holder ??= holderOf(path, request)
+        return holder
+      },
       request,
-      copied: writer.copied(request, packet.sourceIp, packet.sourcePort),
+      copied: writer.copied(request, path.sourceIp, path.sourcePort),
       requestBytes: packet.bytes.length,
       offer: offerOf(packet, request),
       transaction,
@@ -272,10 +277,11 @@ function addressUser(request: SipRequest): string | null {
  * UDP whoever forged the address of a proxy, and his own behind it, would read what proves that he is the proxy. So it is
  * for whoever is at that address, and proves nothing. On streams the port says nothing, since clients connect anew.
  */
-function holderOf({ transport, sourceIp, sourcePort }: Packet, request: SipRequest): Source {
+function holderOf({ transport, sourceIp, sourcePort }: ReturnPath, request: SipRequest): Source {
+  if (transport !== 'UDP') return { sourceIp, sourcePort: 0 }
   const [via = '', ...others] = headerValues(request, 'via')
   const isDirect = others.length === 0 && parseVia(via)?.next === null
-  return { sourceIp, sourcePort: transport === 'UDP' && isDirect ? sourcePort : 0 }
+  return { sourceIp, sourcePort: isDirect ? sourcePort : 0 }
 }
 
 /** The branch, if it may stand for a tag and is no longer than ours are. */

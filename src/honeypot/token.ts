@@ -34,6 +34,8 @@ export interface TokenTemplate {
   write(bytes: string, unixS: number): string
   /** The same with `salt` for its first two random characters; what `saltOf` gives back. For templates that have them. */
   salted(bytes: string, unixS: number, salt: string): string
+  /** A salt for these bytes, of which it takes two or more. */
+  salt(bytes: string): string
   /** The two characters of a token that `salted` wrote; anything for other text. */
   saltOf(token: string): string
   /** The time that stands in a token as far as it is digits, null for a template that has none. */
@@ -58,15 +60,10 @@ export function readTokenTemplate(template: string): TokenTemplate {
   const saltAt = lengthBefore(parts, ({ kind }) => kind === 'characters' || kind === 'uuid')
   const timeAt = parts.some(({ kind }) => kind === 'time') ? lengthBefore(parts, ({ kind }) => kind === 'time') : null
   const needed = parts.reduce((sum, part) => sum + bytesOf(part), 0)
+  const saltParts = saltPartsOf(parts)
   function write(bytes: string, unixS: number): string {
     if (bytes.length < needed) throw new RangeError(`${bytes.length} bytes are too few for ${template}`)
-    let token = ''
-    let at = 0
-    for (const part of parts) {
-      token += writePart(part, bytes, at, unixS)
-      at += bytesOf(part)
-    }
-    return token
+    return writeParts(parts, bytes, unixS)
   }
   return {
     bits,
@@ -76,6 +73,7 @@ export function readTokenTemplate(template: string): TokenTemplate {
       const token = write(bytes, unixS)
       return token.slice(0, saltAt) + salt + token.slice(saltAt + SALT_LENGTH)
     },
+    salt: (bytes) => writeParts(saltParts, bytes, 0).slice(0, SALT_LENGTH),
     saltOf: (token) => token.slice(saltAt, saltAt + SALT_LENGTH),
     timeOf: (token) => (timeAt === null ? null : Number.parseInt(token.slice(timeAt, timeAt + TIME_LENGTH), 10)),
   }
@@ -129,6 +127,23 @@ function bitsOf(part: Part): number {
     default:
       return part satisfies never
   }
+}
+
+/** What the salt is written with: the first random characters, and as few of them as will do. */
+function saltPartsOf(parts: readonly Part[]): readonly Part[] {
+  const from = parts.slice(parts.findIndex(({ kind }) => kind === 'characters' || kind === 'uuid'))
+  const [first] = from
+  return first?.kind === 'characters' && first.count > SALT_LENGTH ? [{ ...first, count: SALT_LENGTH }] : from
+}
+
+function writeParts(parts: readonly Part[], bytes: string, unixS: number): string {
+  let token = ''
+  let at = 0
+  for (const part of parts) {
+    token += writePart(part, bytes, at, unixS)
+    at += bytesOf(part)
+  }
+  return token
 }
 
 /** How many bytes go into it. */

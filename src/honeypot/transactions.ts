@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto'
 import { type Packet, type ReturnPath, returnPath } from '../net/packet.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { isAnswered, type TransactionState } from '../sip/transaction.ts'
-import { type Aged, createAgedMap } from './aged-map.ts'
 import { createKeyedHash } from './keyed-hash.ts'
+import { createRememberedTable, type Linked } from './remembered-table.ts'
 import { createRequestIdentities } from './request-identity.ts'
 import { createTransactionRunner, type RunningTransaction } from './run-transaction.ts'
 import type { Batch, Timers } from './timers.ts'
@@ -76,7 +76,7 @@ export interface Transactions {
 export function createTransactions(options: TransactionsOptions): Transactions {
   const { timers, maxTransactions = MAX_TRANSACTIONS, isAnswering = true, send, onRetransmitted, onDropped } = options
   const identities = createRequestIdentities(createKeyedHash(new Int32Array(Uint8Array.from(randomBytes(16)).buffer)))
-  const remembered = createAgedMap<Remembered, number>() // by packet
+  const remembered = createRememberedTable<Remembered>(maxTransactions) // by packet
   const invites = new Map<number, Remembered>() // by branch, the last of each
   const calls = new Map<number, Remembered>() // INVITEs that were answered, the last one of each call
   const runner = createTransactionRunner<Remembered>({ timers, send, onTerminated: end })
@@ -104,7 +104,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
       if (before !== undefined) end(before) // the next try with the same branch
     }
     makeRoom()
-    remembered.add(identity, transaction)
+    remembered.add(transaction)
     if (transaction.invite !== null) invites.set(transaction.invite, transaction)
     runner.begin(transaction)
     return transaction
@@ -114,7 +114,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     if (transaction.hasEnded) return
     transaction.hasEnded = true
     runner.halt(transaction)
-    remembered.delete(transaction.identity)
+    remembered.delete(transaction)
     const { call, invite } = transaction
     if (invite !== null && invites.get(invite) === transaction) invites.delete(invite)
     if (call !== null && calls.get(call) === transaction) calls.delete(call)
@@ -144,7 +144,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
       if (isAnswering && request.method === 'ACK') acknowledge(packet, request)
       const identity = identities.ofPacket(packet)
       const known = remembered.get(identity)
-      if (known === undefined) return { kind: 'new', transaction: begin(packet, request, identity) }
+      if (known === null) return { kind: 'new', transaction: begin(packet, request, identity) }
       known.retransmissions++
       runner.comeAgain(known, packet)
       return RETRANSMISSION
@@ -172,7 +172,7 @@ interface Owner {
  * A request that is remembered. An ACK is one too, as a transaction that nobody answers. A class, since there is one for
  * each packet of a flood: functions of its own took longer to make than all else, and four times the memory.
  */
-class Remembered implements Transaction, RunningTransaction<Remembered>, Aged<Remembered> {
+class Remembered implements Transaction, RunningTransaction<Remembered>, Linked<Remembered> {
   readonly #owner: Owner
   readonly path: ReturnPath
   readonly requestBytes: number
@@ -188,6 +188,7 @@ class Remembered implements Transaction, RunningTransaction<Remembered>, Aged<Re
   eventId: number | null = null
   hasEnded = false
   atEnd: readonly (() => void)[] = NOTHING
+  next: Remembered | null = null
   older: Remembered | null = null
   newer: Remembered | null = null
   waitsIn: Batch<Remembered> | null = null

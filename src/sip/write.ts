@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import { allHeaders, header, headerValue, headerValues, type SipRequest, type SipResponse } from './message.ts'
+import { answeredPlainVia } from './plain-via.ts'
 import { addressParameter } from './uri.ts'
 import { answeredVia } from './via.ts'
 
@@ -148,6 +149,8 @@ export function createReplyWriter(style: ReplyStyle): ReplyWriter {
     copied(request, sourceIp, sourcePort) {
       const vias = headerValues(request, 'via')
       const viaLines = (isLean: boolean) => {
+        const plain = vias.length === 1 ? answeredPlainVia(vias[0] ?? '', sourceIp, sourcePort, isLean) : null
+        if (plain !== null) return line(via ?? '', plain)
         let lines = ''
         for (const value of answeredVia(vias, sourceIp, sourcePort, isLean)) lines += line(via ?? '', value)
         return lines
