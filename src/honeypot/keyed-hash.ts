@@ -19,6 +19,11 @@ export interface KeyedHash {
 const LOW_BITS = 21 // of the second lane: 32 + 21 = 53
 const LOW = 2 ** LOW_BITS
 
+/** The upper bits of a hash, as a 32-bit number; its lower 32 bits are `hash | 0`. */
+export function upperHalf(hash: number): number {
+  return (hash / 2 ** 32) | 0
+}
+
 /** `key` is four random 32-bit numbers. */
 export function createKeyedHash(key: Int32Array): KeyedHash {
   const [first = 0, second = 0, oneKey = 0, otherKey = 0] = key

@@ -202,7 +202,7 @@ export function createSourceProof({ secret, look, wallMs, steadyMs, randomBytes 
     },
     isProven(source) {
       if (source.transport !== 'UDP') return true
-      const entry = ports.has(source.sourceIp) ? proven.get(keyOf(source)) : undefined
+      const entry = ports.size > 0 && ports.has(source.sourceIp) ? proven.get(keyOf(source)) : undefined
       return entry !== undefined && steadyMs() - entry.atMs <= PROVEN_MS
     },
   }

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-/** What a table remembers by a number. The links belong to the table. */
+/** What a table remembers by a hash. The links belong to the table. */
 export interface Linked<Value> {
-  /** A whole number from a keyed hash: its low bits are as good as any. */
-  readonly identity: number
+  /** Two 32-bit halves of a keyed hash: a whole one would be a number in memory of its own. */
+  readonly high: number
+  readonly low: number
   /** The next one in its bucket. */
   next: Value | null
   older: Value | null
   newer: Value | null
 }
 
-/** Values by a number, and which of them was put in first. */
+/** Values by a hash, and which of them was put in first. */
 export interface RememberedTable<Value> {
-  get(identity: number): Value | null
-  /** One that is in no table, and whose identity is not in this. The newest from now on. */
+  get(high: number, low: number): Value | null
+  /** One that is in no table, and whose hash is not in this. The newest from now on. */
   add(value: Value): void
   /** One that is in this table. */
   delete(value: Value): void
@@ -33,13 +34,13 @@ export function createRememberedTable<Value extends Linked<Value>>(maxValues: nu
   let size = 0
 
   return {
-    get(identity) {
-      let value = buckets[identity & last] ?? null
-      while (value !== null && value.identity !== identity) value = value.next
+    get(high, low) {
+      let value = buckets[low & last] ?? null
+      while (value !== null && (value.low !== low || value.high !== high)) value = value.next
       return value
     },
     add(value) {
-      const bucket = value.identity & last
+      const bucket = value.low & last
       value.next = buckets[bucket] ?? null
       buckets[bucket] = value
       value.older = newest
@@ -49,9 +50,9 @@ export function createRememberedTable<Value extends Linked<Value>>(maxValues: nu
       size++
     },
     delete(value) {
-      const { identity, next, older, newer } = value
-      let before = buckets[identity & last] ?? null
-      if (before === value) buckets[identity & last] = next
+      const { low, next, older, newer } = value
+      let before = buckets[low & last] ?? null
+      if (before === value) buckets[low & last] = next
       else {
         while (before !== null && before.next !== value) before = before.next
         if (before === null) return

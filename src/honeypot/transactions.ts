@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { type Packet, type ReturnPath, returnPath } from '../net/packet.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { isAnswered, type TransactionState } from '../sip/transaction.ts'
-import { createKeyedHash } from './keyed-hash.ts'
+import { createKeyedHash, upperHalf } from './keyed-hash.ts'
 import { createRememberedTable, type Linked } from './remembered-table.ts'
 import { createRequestIdentities } from './request-identity.ts'
 import { createTransactionRunner, type RunningTransaction } from './run-transaction.ts'
@@ -143,7 +143,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     arrive(packet, request) {
       if (isAnswering && request.method === 'ACK') acknowledge(packet, request)
       const identity = identities.ofPacket(packet)
-      const known = remembered.get(identity)
+      const known = remembered.get(upperHalf(identity), identity | 0)
       if (known === null) return { kind: 'new', transaction: begin(packet, request, identity) }
       known.retransmissions++
       runner.comeAgain(known, packet)
@@ -177,7 +177,8 @@ class Remembered implements Transaction, RunningTransaction<Remembered>, Linked<
   readonly path: ReturnPath
   readonly requestBytes: number
   readonly method: 'INVITE' | 'ACK' | 'other'
-  readonly identity: number
+  readonly high: number
+  readonly low: number
   /** Both of an INVITE only. */
   call: number | null = null
   invite: number | null = null
@@ -200,7 +201,8 @@ class Remembered implements Transaction, RunningTransaction<Remembered>, Linked<
     this.path = returnPath(packet)
     this.requestBytes = packet.bytes.length
     this.method = method === 'INVITE' || method === 'ACK' ? method : 'other'
-    this.identity = identity
+    this.high = upperHalf(identity)
+    this.low = identity | 0
   }
 
   respond(status: number, bytes: Buffer, mayRetransmit = 1): boolean {
