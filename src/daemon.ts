@@ -223,6 +223,8 @@ async function startSip(node: Node, publisher: Publisher, writer: SqliteWriter, 
       local,
       counters,
       receive,
+      udpWay: core.udpReceive,
+      onUdpWay: ({ host, port }, text) => log.debug(`Datagrams to ${endpointText(host, port)} are read ${text}`),
       answersPings: (source) => core.responsive && pbx.mayAnswer(source),
       onLeftOut: ({ host, port }) =>
         log.notice(`Not listening on ${endpointText(host, port)}: this machine has no IPv6`),

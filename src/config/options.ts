@@ -115,6 +115,14 @@ export const OPTIONS = {
     default: ['0.0.0.0:5060', '[::]:5060'],
     help: 'Where to listen for SIP over UDP and TCP; may be repeated',
   },
+  udpReceive: {
+    kind: 'choice',
+    long: 'udp-receive',
+    placeholder: 'auto|dgram',
+    default: 'auto',
+    choices: ['auto', 'dgram'],
+    help: 'How UDP is read: auto many datagrams at a time where the machine can, dgram one at a time',
+  },
   tlsListen: {
     kind: 'endpoints',
     long: 'tls-listen',

@@ -10,7 +10,7 @@ import { CONNECTION_LIMITS, createDoorkeeper, openFilesLimit, withinFileLimit } 
 import type { Listener } from './listener.ts'
 import { listenTcp } from './tcp.ts'
 import { listenTls } from './tls.ts'
-import { listenUdp } from './udp.ts'
+import { listenUdp, type UdpOptions } from './udp.ts'
 
 const PORT_TRIES = 20 // chosen: with half of all ports taken, one start in a million fails
 
@@ -33,6 +33,9 @@ export interface ListenParts {
   readonly local: LocalAddresses
   readonly counters: Counters
   readonly receive: (packet: Packet) => void
+  /** See `UdpOptions`. */
+  readonly udpWay: UdpOptions['way']
+  readonly onUdpWay: (place: Place, text: string) => void
   /** See `Service`. */
   readonly answersPings: (source: IpAddress) => boolean
   readonly onLeftOut: (place: Place) => void
@@ -59,7 +62,10 @@ export async function openListeners(plan: ListenPlan, parts: ListenParts): Promi
 
   /** UDP and TCP. With port 0 both get the same one: a client that tries TCP after UDP finds us. */
   async function openSip(place: Place, triesLeft: number): Promise<void> {
-    const udp = await openAt(place, () => listenUdp({ ...place, local, counters, receive }))
+    const udp = await openAt(place, () => {
+      const onWay = (text: string) => parts.onUdpWay(place, text)
+      return listenUdp({ ...place, way: parts.udpWay, onWay, local, counters, receive })
+    })
     if (udp === null) return
     try {
       await openAt(place, () => listenTcp({ ...stream, host: place.host, port: udp.port }))

@@ -1,126 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { createSocket } from 'node:dgram'
-import { readFile } from 'node:fs/promises'
-import { isIPv6 } from 'node:net'
-import { type IpAddress, parseIp } from '../net/ip.ts'
-import type { LocalAddresses } from '../net/local.ts'
-import type { Packet } from '../net/packet.ts'
-import type { Counters } from '../ops/counters.ts'
+import { isIP } from 'node:net'
+import type { DatagramCalls } from '../net/datagrams-ffi.ts'
+import { parseIp } from '../net/ip.ts'
+import { reason } from '../ops/errors.ts'
 import { listenFailure } from './failure.ts'
+import { readKernelDrops } from './kernel-drops.ts'
 import type { Listener } from './listener.ts'
+import { openBatchedUdp } from './udp-batched.ts'
+import { openDgramUdp } from './udp-dgram.ts'
+import type { UdpParts, UdpSocket } from './udp-socket.ts'
 
-const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024 // with the default of 208 KiB bursts of 64 packets were lost
-const QUIET_TURNS = 2 // turns of the event loop without a datagram, after which the kernel's buffer was empty
-const DRAIN_MS = 1_000 // chosen: in a flood the buffer is never empty, and a stop may take 5 s in all
-const MAX_UNSENT_BYTES = 1024 * 1024 // replies queued in the socket beyond this are not made longer
-
-export interface UdpOptions {
+export interface UdpOptions extends UdpParts {
   readonly host: string
   readonly port: number
-  readonly local: LocalAddresses
-  readonly counters: Counters
-  readonly receive: (packet: Packet) => void
+  /** `auto` takes many datagrams with one call of the system where that can be done, `dgram` one at a time. */
+  readonly way: 'auto' | 'dgram'
+  /** Told once which way it is. */
+  readonly onWay: (text: string) => void
 }
 
 /** SIP over UDP on one address; every datagram is one packet (RFC 3261 §18.1.2). */
-export async function listenUdp({ host, port, local, counters, receive }: UdpOptions): Promise<Listener> {
-  const ipv6 = isIPv6(host)
-  const socket = createSocket({ type: ipv6 ? 'udp6' : 'udp4', ipv6Only: ipv6, recvBufferSize: RECEIVE_BUFFER_BYTES })
-  await new Promise<void>((resolve, reject) => {
-    socket.once('error', (cause) => reject(listenFailure('SIP over UDP', host, port, '--sip-listen', cause)))
-    socket.bind({ address: host, port, exclusive: true }, resolve)
+export async function listenUdp({ host, port, way, onWay, ...parts }: UdpOptions): Promise<Listener> {
+  const calls = way === 'dgram' ? 'not wanted' : await callsFor(host)
+  onWay(typeof calls === 'string' ? `by node:dgram, one at a time (${calls})` : 'by recvmmsg, many with one call')
+  const socket = await open().catch((cause) => {
+    throw listenFailure('SIP over UDP', host, port, '--sip-listen', cause)
   })
-  socket.removeAllListeners('error')
-  socket.on('error', () => counters.add('socketErrors'))
-  const bound = socket.address()
-  const boundIp = parseIp(bound.address)
-  let received = 0
-  const wildcard = boundIp === '0.0.0.0' || boundIp === '::'
+  return { ...socket, transport: 'UDP', kernelDrops: () => readKernelDrops(socket.address, socket.port) }
 
-  socket.on('message', (bytes, { address, port: sourcePort }) => {
-    received++
-    const sourceIp = parseIp(address)
-    if (sourceIp === null || boundIp === null) return counters.add('socketErrors') // the kernel gives addresses only
-    receive({
-      transport: 'UDP',
-      sourceIp,
-      sourcePort,
-      destinationIp: wildcard ? local.facing(sourceIp) : boundIp,
-      destinationPort: bound.port,
-      bytes,
-      complete: true,
-      reply(reply) {
-        // To where the packet came from, not to the Via sent-by: RFC 3581 §4 asks it when rport is present, and a
-        // honeypot does it always, since Via names whatever third party the attacker likes.
-        try {
-          if (socket.getSendQueueSize() > MAX_UNSENT_BYTES) return false
-          socket.send(reply, sourcePort, address, (error) => {
-            if (error !== null) counters.add('socketErrors')
-          })
-          return true
-        } catch {
-          return false // closed while the commit was under way
-        }
-      },
-      done() {}, // nothing is kept open for it
-    })
-  })
-
-  return {
-    transport: 'UDP',
-    address: (boundIp ?? host) as IpAddress,
-    port: bound.port,
-    receiveBufferBytes: socket.getRecvBufferSize(),
-    kernelDrops: () => readKernelDrops(bound.address, bound.port),
-    async stopAccepting() {
-      // What came before the stop is in the kernel's buffer, of which a turn of the loop reads a few dozen datagrams.
-      const untilMs = performance.now() + DRAIN_MS
-      for (let quiet = 0; quiet < QUIET_TURNS && performance.now() < untilMs; ) {
-        const before = received
-        await new Promise(setImmediate)
-        quiet = received === before ? quiet + 1 : 0
-      }
-      socket.removeAllListeners('message')
-    },
-    stop: () => new Promise((resolve) => socket.close(() => resolve())),
+  async function open(): Promise<UdpSocket> {
+    const ip = parseIp(host)
+    if (typeof calls === 'string' || ip === null) return openDgramUdp(host, port, parts)
+    return openBatchedUdp(calls, ip, port, parts)
   }
 }
 
-/**
- * Datagrams that the kernel dropped because this socket's buffer was full, from /proc/net/udp and udp6, whose last
- * column it is (proc(5)); 0 where there is no such file.
- */
-async function readKernelDrops(address: string, port: number): Promise<number> {
-  const table = await readFile(isIPv6(address) ? '/proc/net/udp6' : '/proc/net/udp', 'latin1').catch(() => '')
-  const local = `${procAddress(address)}:${port.toString(16).toUpperCase().padStart(4, '0')}`
-  const row = table
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/))
-    .find((columns) => columns[1] === local)
-  return Number(row?.at(-1) ?? 0)
-}
-
-/** Each 32-bit group in hexadecimal as the machine's own byte order has it. */
-function procAddress(address: string): string {
-  const bytes = isIPv6(address) ? ipv6Bytes(address) : address.split('.').map(Number)
-  const words: string[] = []
-  const little = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
-  for (let at = 0; at < bytes.length; at += 4) {
-    const word = bytes.slice(at, at + 4)
-    if (little) word.reverse()
-    words.push(word.map((byte) => byte.toString(16).padStart(2, '0')).join(''))
+/** Or the reason why there are none. */
+async function callsFor(host: string): Promise<DatagramCalls | string> {
+  if (isIP(host) === 0 || host.includes('%')) return `${host} is a name, or an address of one link`
+  try {
+    const { openDatagramCalls } = await import('../net/datagrams-ffi.ts')
+    return openDatagramCalls()
+  } catch (error) {
+    return reason(error) // no node:ffi in this Node.js, or not permitted, or not this kind of machine
   }
-  return words.join('').toUpperCase()
-}
-
-function ipv6Bytes(address: string): number[] {
-  const [before = '', after = ''] = address.split('::')
-  const groups = (text: string) => text.split(':').filter((group) => group !== '')
-  const [head, tail] = [groups(before), groups(after)]
-  const zeros = new Array<string>(8 - head.length - tail.length).fill('0')
-  return [...head, ...zeros, ...tail].flatMap((group) => {
-    const value = Number.parseInt(group, 16)
-    return [value >> 8, value & 0xff]
-  })
 }

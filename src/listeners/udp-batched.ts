@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
+
+import type { DatagramCalls } from '../net/datagrams-ffi.ts'
+import type { IpAddress } from '../net/ip.ts'
+import { createSlabs } from '../net/slabs.ts'
+import type { SocketAddress } from '../net/socket-address.ts'
+import { createReplies } from './replies.ts'
+import { DRAIN_MS, RECEIVE_BUFFER_BYTES, type UdpParts, type UdpSocket } from './udp-socket.ts'
+
+const BATCHES_A_TURN = 4
+
+/** A socket of the C library, read and written many datagrams at a time. Throws what the system says of the address. */
+export function openBatchedUdp(
+  calls: DatagramCalls,
+  ip: IpAddress,
+  port: number,
+  { local, counters, receive }: UdpParts,
+): UdpSocket {
+  const socket = calls.open(ip, port, RECEIVE_BUFFER_BYTES)
+  const isWildcard = socket.ip === '0.0.0.0' || socket.ip === '::'
+  const replies = createReplies({
+    send: socket.send,
+    onRefused: (count) => counters.add('socketErrors', count),
+    onBusy: (isBusy) => watch(isBusy),
+  })
+  const ownCopy = createSlabs()
+  let isAccepting = true
+
+  function take(bytes: Buffer, source: SocketAddress, sourcePort: number, to: SocketAddress | null): void {
+    receive({
+      transport: 'UDP',
+      sourceIp: source.ip,
+      sourcePort,
+      destinationIp: to?.ip ?? (isWildcard ? local.facing(source.ip) : socket.ip),
+      destinationPort: socket.port,
+      bytes: ownCopy(bytes),
+      complete: true,
+      // To where the packet came from, not to the Via sent-by: RFC 3581 §4 asks it when rport is present, and a
+      // honeypot does it always, since Via names whatever third party the attacker likes. From the address that it was
+      // sent to: an answer from another one is not taken for an answer.
+      reply: (reply) => replies.add({ bytes: reply, to: source, port: sourcePort, from: to }),
+      done: nothingIsKept,
+    })
+  }
+
+  /** True when there may be more. Timers, commits and streams have their turn in between. */
+  function readSome(): boolean {
+    for (let batch = 0; batch < BATCHES_A_TURN; batch++) {
+      const left = socket.receive(take)
+      if (left === 'none') return false
+      if (left === 'failed') counters.add('socketErrors')
+    }
+    return true
+  }
+
+  function watch(isBusy: boolean): void {
+    socket.watch(isAccepting ? readSome : null, isBusy ? replies.flush : null)
+  }
+
+  watch(false)
+  return {
+    address: socket.ip,
+    port: socket.port,
+    receiveBufferBytes: socket.receiveBufferBytes,
+    async stopAccepting() {
+      // What came before the stop is in the kernel's buffer.
+      const untilMs = performance.now() + DRAIN_MS
+      while (isAccepting && readSome() && performance.now() < untilMs) await new Promise(setImmediate)
+      isAccepting = false
+      watch(replies.isBusy())
+    },
+    async stop() {
+      isAccepting = false
+      replies.end()
+      await socket.close()
+    },
+  }
+}
+
+function nothingIsKept(): void {}
