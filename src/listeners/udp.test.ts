@@ -5,6 +5,8 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { arch, platform, versions } from 'node:process'
 import { type TestContext, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { createLocalAddresses } from '../net/local.ts'
 import type { Packet } from '../net/packet.ts'
 import { createCounters } from '../ops/counters.ts'
@@ -44,6 +46,18 @@ async function connectedClient(t: TestContext, port: number): Promise<Socket> {
   socket.connect(port, '127.0.0.1')
   await once(socket, 'connect')
   return socket
+}
+
+/** Bytes of objects and buffers that are still referred to. */
+async function memoryInUse(): Promise<number> {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc')
+  for (let time = 0; time < 3; time++) {
+    collect()
+    await new Promise(setImmediate) // buffers are freed beside the collection
+  }
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
 }
 
 /** Waits for a condition, a turn of the event loop at a time. */
@@ -171,6 +185,27 @@ for (const way of WAYS) {
       const { address, port } = sockets[at % 1_000]?.address() ?? assert.fail()
       assert.deepEqual([sourceIp, sourcePort], [address, port])
     }
+  })
+
+  test(`${way}: a flood of 200,000 datagrams comes whole and in order, and leaves no memory taken`, async (t) => {
+    let received = 0
+    const listener = await listen(t, way, '127.0.0.1', ({ bytes }) => {
+      assert.equal(bytes.readUInt32LE(), received)
+      received++
+    })
+    const socket = await connectedClient(t, listener.port)
+    const message = Buffer.alloc(450)
+    const used: number[] = []
+    for (let sent = 0; sent < 200_000; ) {
+      for (let at = 0; at < 1_000; at++) {
+        message.writeUInt32LE(sent++)
+        socket.send(message)
+      }
+      await until(() => received === sent)
+      if (sent % 100_000 === 0) used.push(await memoryInUse())
+    }
+    const [half = 0, whole = 0] = used
+    assert.ok(whole - half < 10_000_000, `${half} bytes after half of it, ${whole} at the end`) // half of it is 45 MB
   })
 
   test(`${way}: replies of one turn all arrive, in order, each where it belongs`, async (t) => {
