@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { BadActorEvent } from '../src/event/event.ts'
-import { eventOf } from '../src/store/sqlite/fixture.ts'
+import { batchOf, eventOf } from '../src/store/sqlite/fixture.ts'
 import { openForWriting } from '../src/store/sqlite/open.ts'
-import { cellsOf, createHoneyTable } from '../src/store/sqlite/table.ts'
+import { createHoneyTable } from '../src/store/sqlite/table.ts'
 import { numberOf, probe } from './messages.ts'
 
 export const ADDRESSES = 5_000
@@ -18,7 +18,7 @@ export async function fill(file: string, events: number): Promise<void> {
   const table = createHoneyTable(database)
   for (let from = 0; from < events; from += BATCH) {
     const length = Math.min(BATCH, events - from)
-    table.append(cellsOf(Array.from({ length }, (_, index) => sweepEvent(from + index))))
+    table.append(batchOf(...Array.from({ length }, (_, index) => sweepEvent(from + index))))
     await new Promise(setImmediate) // ten million take minutes, and a signal is heard only between
   }
   database.close()

@@ -4,9 +4,9 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { BadActorEvent } from '../src/event/event.ts'
-import { eventOf } from '../src/store/sqlite/fixture.ts'
+import { batchOf, eventOf } from '../src/store/sqlite/fixture.ts'
 import { openForWriting } from '../src/store/sqlite/open.ts'
-import { cellsOf, createHoneyTable } from '../src/store/sqlite/table.ts'
+import { createHoneyTable } from '../src/store/sqlite/table.ts'
 import type { Figure } from './figure.ts'
 import { inTurns, type Workbench } from './workbench.ts'
 
@@ -38,7 +38,7 @@ export async function measureStore(bench: Workbench): Promise<Figure> {
 function throughOurTable(file: string, rows: number): number {
   const database = openForWriting(file, { sync: 'normal', onProgress: () => {} })
   const table = createHoneyTable(database)
-  const elapsedMs = timed(rows, (batch) => table.append(cellsOf(batch)))
+  const elapsedMs = timed(rows, (batch) => table.append(batchOf(...batch)))
   database.close()
   return elapsedMs
 }

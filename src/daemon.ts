@@ -18,8 +18,9 @@ import { type Clock, createTimestampFormat, systemClock } from './ops/clock.ts'
 import { type Counters, createCounters } from './ops/counters.ts'
 import { reason } from './ops/errors.ts'
 import { createRepeatedNotice, type Log } from './ops/log.ts'
+import { LEFT_OUT_FROM } from './overload.ts'
 import { createPbx, type Identity } from './pbx.ts'
-import { createPublisher, type Publisher } from './publish.ts'
+import { createPublisher, type Publisher, type PublisherOptions } from './publish.ts'
 import { createReceiver } from './receive.ts'
 import { startSinks } from './sinks/start.ts'
 import { healthReport, metricReadings, type Observed } from './status.ts'
@@ -30,7 +31,7 @@ const STORE_STOP_MS = 2_500 // of the 5 s that a stop may take; sockets have 1 s
 const SINK_STOP_MS = 1_000
 const MAX_WAITING = 100_000
 const MAX_WAITING_BYTES = 64 * 1024 * 1024
-const WAITING_EVENT_BYTES = 5 * 1024 // measured: 4.6 KB an event with a message of 450 bytes
+const ANSWER_BYTES = 5 * 1024 // measured: 4.6 KB for the answer to a message of 450 bytes
 const BUG_NOTICE_MS = 60_000
 const KERNEL_DROPS_MS = 5_000
 
@@ -81,7 +82,15 @@ async function build(node: Node): Promise<Daemon> {
   const application = { name: 'sentrypeer', version: VERSION }
   const feeds = await startSinks(config.sinks, { log, application }, clock.steadyMs)
   undo.push(async () => void (await Promise.all(feeds.map((feed) => feed.stop(SINK_STOP_MS)))))
-  const publisher = createPublisher({ writer, feeds, counters, clock, log, ...waitingBounds() })
+  const publisher = createPublisher({
+    writer,
+    feeds,
+    counters,
+    clock,
+    log,
+    answers: core.responsive,
+    ...waitingBounds(),
+  })
   undo.push(() => publisher.stop(STORE_STOP_MS)) // for a start that fails halfway
 
   const listeners: Listener[] = []
@@ -141,15 +150,17 @@ async function startRestApi(node: Node, observed: Observed): Promise<void> {
 }
 
 /**
- * How much may wait for the store. A heap that is full ends the process and loses all of it, and the heap of a small
- * board or container is far smaller than that of a server: V8 takes a half of the memory there is, and 4 GB at most. A
- * third of it for what waits, since the limit counts a nursery of up to 96 MB that holds nothing for long.
+ * How much may wait for the store. What waits is packed and outside of V8's heap. In it is what answers need: a heap that
+ * is full ends the process, and that of a small board or container is far smaller than that of a server, since V8 takes
+ * a half of the memory there is, and 4 GB at most. A third of it for answers, since the limit counts a nursery of up to
+ * 96 MB that holds nothing for long. The heap's limit tells how much memory there is for the rest as well.
  */
-function waitingBounds(): { readonly maxPending: number; readonly maxPendingBytes: number } {
+function waitingBounds(): Pick<PublisherOptions, 'maxPending' | 'maxPendingBytes' | 'maxAnswers'> {
   const heapBytes = getHeapStatistics().heap_size_limit
   return {
-    maxPending: Math.min(MAX_WAITING, Math.floor(heapBytes / 3 / WAITING_EVENT_BYTES)),
-    maxPendingBytes: Math.min(MAX_WAITING_BYTES, Math.floor(heapBytes / 8)), // a message is in memory up to four times
+    maxPending: MAX_WAITING,
+    maxPendingBytes: Math.min(MAX_WAITING_BYTES, Math.floor(heapBytes / 4)),
+    maxAnswers: Math.min(MAX_WAITING, Math.floor(heapBytes / 3 / ANSWER_BYTES)),
   }
 }
 
@@ -202,7 +213,7 @@ async function startSip(node: Node, publisher: Publisher, writer: SqliteWriter, 
   })
   const bug = createRepeatedNotice(log.warn, BUG_NOTICE_MS, clock.steadyMs)
   const receive = createReceiver({
-    observe: core.verbose || core.debug ? told(observe, log) : observe,
+    observe: core.verbose || core.debug ? told(observe, node, publisher) : observe,
     transactions: pbx.transactions,
     respond: core.responsive ? pbx.respond : null,
     publish: publisher.publish,
@@ -235,9 +246,13 @@ async function startSip(node: Node, publisher: Publisher, writer: SqliteWriter, 
 }
 
 /** `-v` tells of each event, `-d` shows its message too. */
-function told(observe: Observe, log: Log): Observe {
+function told(observe: Observe, { log, counters }: Node, publisher: Publisher): Observe {
   return (packet, parsed) => {
     const event = observe(packet, parsed)
+    if (publisher.fullness() >= LEFT_OUT_FROM.lines) {
+      counters.add('leftOutLines')
+      return event
+    }
     log.info(eventLine(event))
     log.debug(messageLine(event))
     return event

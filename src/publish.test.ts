@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { BadActorEvent } from './event/event.ts'
+import { type PackedBatch, unpack } from './event/packed.ts'
 import type { Clock } from './ops/clock.ts'
 import { createCounters } from './ops/counters.ts'
 import { createPublisher, type PublisherOptions } from './publish.ts'
-import { createFeed } from './sinks/feed.ts'
+import { createFeed, type SinkFeed } from './sinks/feed.ts'
 import type { Sink } from './sinks/sink.ts'
 import { eventOf } from './store/sqlite/fixture.ts'
 import type { Retransmissions } from './store/store.ts'
@@ -35,11 +36,11 @@ function memoryStore() {
     amended,
     state,
     writer: {
-      async append(batch: readonly BadActorEvent[]) {
+      async append(batch: PackedBatch) {
         if (state.refusing) throw new Error('database is locked')
-        batches.push([...batch])
-        rows += batch.length
-        return rows - batch.length + 1
+        batches.push(unpack(batch))
+        rows += batch.count
+        return rows - batch.count + 1
       },
       async amend(counts: readonly Retransmissions[]) {
         state.amendsTried++
@@ -95,7 +96,7 @@ test('beyond the bound the newest events are dropped and counted, and the oldest
   const store = memoryStore()
   store.state.refusing = true
   const { publisher, counters } = publisherWith({ ...store, maxPending: 10 })
-  const events = Array.from({ length: 25 }, () => eventOf())
+  const events = Array.from({ length: 25 }, (_, host) => eventOf({ sourceIp: `198.51.100.${host}` }))
   for (const event of events) publisher.publish(event, ignore)
   assert.equal(counters.get('droppedQueueFull'), 15)
   store.state.refusing = false
@@ -107,7 +108,9 @@ test('the bound counts bytes too: 64 KiB messages cannot fill the memory', () =>
   const store = memoryStore()
   store.state.refusing = true
   const { publisher, counters } = publisherWith({ ...store, maxPendingBytes: 1_000_000 })
-  for (let index = 0; index < 100; index++) publisher.publish(eventOf({ sipMessage: 'x'.repeat(65_000) }), ignore)
+  for (let host = 0; host < 100; host++) {
+    publisher.publish(eventOf({ sourceIp: `198.51.100.${host}`, sipMessage: 'x'.repeat(65_000) }), ignore)
+  }
   assert.equal(publisher.pending(), 15)
   assert.equal(counters.get('droppedQueueFull'), 85)
   void publisher.stop(0)
@@ -202,10 +205,13 @@ test('a dropped event is told of, so that its connection need not wait', async (
 })
 
 test('an event is told the row that it is in, a dropped one none', async () => {
-  const { publisher } = publisherWith({ ...memoryStore(), maxPending: 3 })
+  const { publisher } = publisherWith({ ...memoryStore(), maxPending: 6 })
   const told: unknown[] = []
   const publish = (name: string) => publisher.publish(eventOf(), (...outcome) => told.push([name, ...outcome]))
-  for (const name of ['first', 'second', 'third', 'fourth']) publish(name)
+  for (const name of ['first', 'second', 'third']) publish(name)
+  publisher.publish(eventOf({ sipMessage: 'x'.repeat(65 * 1024 * 1024) }), (...outcome) =>
+    told.push(['fourth', ...outcome]),
+  )
   await publisher.stop(1_000)
   publish('fifth')
   await publisher.stop(1_000)
@@ -235,7 +241,7 @@ test('what arrives again is added up and written once, also when no event comes'
 test('events are written before what arrived again', async () => {
   const order: string[] = []
   const amend = async () => void order.push('amend')
-  const append = async (batch: readonly BadActorEvent[]) => order.push(`append ${batch.length}`)
+  const append = async (batch: PackedBatch) => order.push(`append ${batch.count}`)
   const { publisher } = publisherWith({ writer: { ...memoryStore().writer, append, amend } })
   publisher.retransmitted(1, 1)
   publisher.publish(eventOf(), ignore)
@@ -299,3 +305,132 @@ test('counts wait for a hundred thousand rows at most, and are written in bounde
   assert.equal(written[0]?.retransmissions, 2)
   assert.ok(store.amended.every((counts) => counts.length <= 2_000))
 })
+
+/** A publisher whose store is locked, with room for a hundred events, and so many in it, each of a source of its own. */
+function filledWith(count: number, options: Partial<PublisherOptions> = {}) {
+  const store = memoryStore()
+  store.state.refusing = true
+  const { publisher, counters, lines } = publisherWith({ ...store, maxPending: 100, ...options })
+  for (let host = 0; host < count; host++) publisher.publish(eventOf({ sourceIp: `203.0.113.${host}` }), ignore)
+  const outcomeOf = (event: BadActorEvent) => {
+    const outcomes: (string | null)[] = []
+    publisher.publish(event, (outcome) => outcomes.push(outcome))
+    return outcomes[0] ?? 'waits'
+  }
+  const rows = async () => {
+    store.state.refusing = false
+    await publisher.stop(5_000)
+    return store.batches.flat()
+  }
+  return { publisher, counters, lines, store, outcomeOf, rows }
+}
+
+const HEAD = 'OPTIONS sip:100@192.0.2.1 SIP/2.0\r\nVia: x\r\n\r\n'
+const probe = (changes: Parameters<typeof eventOf>[0] = {}) =>
+  eventOf({ method: 'OPTIONS', calledNumber: '100', sipMessage: `${HEAD}the body`, ...changes })
+
+for (const [percent, outcome, message, what] of [
+  [49, 'waits', `${HEAD}the body`, 'will be answered'],
+  [50, 'late', `${HEAD}the body`, 'is stored whole and not answered'],
+  [60, 'late', HEAD, 'is stored without its body, and says so'],
+  [95, 'late', HEAD, 'of a new source is stored all the same'],
+  [100, 'dropped', null, 'is dropped'],
+] as const) {
+  test(`what comes while the room for events is ${percent} % full ${what}`, async () => {
+    const { counters, outcomeOf, rows } = filledWith(percent)
+    assert.equal(outcomeOf(probe()), outcome)
+    const row = (await rows())[percent]
+    assert.equal(row?.sipMessage ?? null, message)
+    assert.equal(row?.fault?.startsWith(`truncated at character ${HEAD.length}: `) ?? false, message === HEAD)
+    assert.equal(counters.get('leftOutBodies'), message === HEAD ? 1 : 0)
+    assert.equal(counters.get('leftOutReplies'), Math.max(0, Math.min(percent + 1, 100) - 50))
+    assert.equal(counters.get('eventsStored') + counters.get('droppedQueueFull'), percent + 1)
+  })
+}
+
+test('an overload folds repeated probes into the row of the first one, exactly', async () => {
+  const { publisher, counters, store, outcomeOf, rows } = filledWith(75)
+  assert.equal(outcomeOf(probe()), 'late')
+  for (let again = 0; again < 7; again++) assert.equal(outcomeOf(probe()), 'dropped')
+  for (const other of [probe({ calledNumber: '101' }), probe({ sourceIp: '198.51.100.8' }), eventOf(), eventOf()])
+    assert.equal(outcomeOf(other), 'late')
+  const credentials = { user: '100', realm: 'r', nonce: 'n', response: '0f', algorithm: 'MD5', password: null }
+  for (let login = 0; login < 2; login++)
+    assert.equal(outcomeOf(eventOf({ method: 'REGISTER', credentials })), 'late', 'a password is evidence every time')
+  assert.equal(publisher.pending(), 82)
+  assert.equal((await rows()).length, 82)
+  assert.deepEqual(store.amended.flat(), [{ honeyId: 76, retransmissions: 7 }])
+  assert.equal(counters.get('eventsFolded'), 7)
+})
+
+test('a room that is nearly full has places for new sources and for calls to new numbers only', async () => {
+  const { counters, outcomeOf, rows } = filledWith(92)
+  const known = { sourceIp: '203.0.113.60' }
+  assert.equal(outcomeOf(eventOf({ ...known, method: 'SUBSCRIBE', calledNumber: '7' })), 'dropped')
+  assert.equal(outcomeOf(eventOf({ ...known, method: 'INVITE' })), 'dropped', 'the number is known')
+  assert.equal(outcomeOf(eventOf({ ...known, method: 'INVITE', calledNumber: '0099' })), 'late')
+  assert.equal(outcomeOf(eventOf({ ...known, method: 'INVITE', calledNumber: '0099' })), 'dropped')
+  assert.equal(outcomeOf(eventOf({ ...known, method: 'INVITE', requestUser: '0098' })), 'late')
+  assert.equal(outcomeOf(eventOf({ sourceIp: '198.51.100.9', method: 'SUBSCRIBE' })), 'late')
+  assert.equal(outcomeOf(eventOf({ sourceIp: '2001:db8::1', method: 'SUBSCRIBE' })), 'late')
+  assert.equal(outcomeOf(eventOf({ sourceIp: '2001:db8::2', method: 'SUBSCRIBE' })), 'dropped', 'of the same /64')
+  assert.equal(counters.get('droppedOverload'), 4)
+  assert.equal((await rows()).length, 96)
+})
+
+test('when an overload is over everything is as before it', async () => {
+  const { publisher, store, outcomeOf } = filledWith(95)
+  store.state.refusing = false
+  while (publisher.pending() > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  store.state.refusing = true
+  assert.equal(outcomeOf(probe({ sourceIp: '203.0.113.80' })), 'waits')
+  assert.equal(outcomeOf(probe({ sourceIp: '203.0.113.80' })), 'waits')
+  await publisher.stop(0)
+})
+
+test('answers that became too late while the store refuses are let go before the events are stored', async () => {
+  let nowMs = 0
+  const { publisher, counters } = filledWith(0, { clock: { ...clock, steadyMs: () => nowMs } })
+  const outcomes: unknown[] = []
+  publisher.publish(eventOf({ transport: 'UDP' }), (...told) => outcomes.push(['UDP', ...told]))
+  publisher.publish(eventOf({ transport: 'TCP' }), (...told) => outcomes.push(['TCP', ...told]))
+  while (counters.get('storeFailures') === 0) await nextTurn()
+  assert.deepEqual(outcomes, [])
+  nowMs = 2_001
+  while (outcomes.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  assert.deepEqual(outcomes, [['UDP', 'late', null]])
+  assert.equal(publisher.pending(), 2)
+  assert.equal(counters.get('repliesExpired'), 1)
+  await publisher.stop(0)
+  assert.deepEqual(outcomes.at(-1), ['TCP', 'dropped', null])
+  assert.equal(counters.get('droppedStop'), 2)
+})
+
+test('answers that wait are bounded in number, and the events beyond are stored without', async () => {
+  const { counters, outcomeOf, rows } = filledWith(0, { maxAnswers: 2 })
+  assert.deepEqual(
+    [1, 2, 3].map(() => outcomeOf(eventOf())),
+    ['waits', 'waits', 'late'],
+  )
+  assert.equal(counters.get('leftOutReplies'), 1)
+  assert.equal((await rows()).length, 3)
+})
+
+test('sinks get the events as they came', async () => {
+  const offered: BadActorEvent[] = []
+  const feed: SinkFeed = { ...idleFeed(), offer: (batch) => void offered.push(...batch) }
+  const { publisher } = publisherWith({ ...memoryStore(), feeds: [feed] })
+  const events = [
+    eventOf({ userAgent: null }),
+    eventOf({ userAgent: '' }),
+    eventOf({ sipMessage: 'Grüße \uef80 \ud800' }),
+  ]
+  for (const event of events) publisher.publish(event, ignore)
+  await publisher.stop(1_000)
+  assert.deepEqual(offered, events)
+})
+
+function idleFeed(): SinkFeed {
+  const sink = { name: 'idle', deliver: async () => {}, stop: async () => {} }
+  return createFeed(sink, publisherWith(memoryStore()).log, clock.steadyMs)
+}

@@ -1,28 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { BadActorEvent, OnSettled } from './event/event.ts'
+import { unpack } from './event/packed.ts'
 import type { Clock } from './ops/clock.ts'
 import type { Counters } from './ops/counters.ts'
 import { reason } from './ops/errors.ts'
 import { createRepeatedNotice, type Log } from './ops/log.ts'
+import { createOverload, withoutBody } from './overload.ts'
 import type { SinkFeed } from './sinks/feed.ts'
 import type { EventWriter, Retransmissions } from './store/store.ts'
+import { createWaitingRoom, type WaitingBatch } from './waiting.ts'
 
 /*
  * The one place where an event becomes a row and then notifications. Row first: a batch is committed, then its replies
  * go out ("answered means stored"), then each sink is fed on its own.
  *
+ * An event is packed into bytes when it comes. They are what waits, what crosses to the store's thread, and what the
+ * sinks' events are made of again.
+ *
  * Group commit without a timer: while the writer is busy, events gather, and it takes all of them as soon as it is
  * free. A lone event is committed at once, a flood makes large batches.
  *
  * A batch that the store refuses stays and is tried again, so a database that is locked or a disk that is full costs
- * nothing until the bounds are reached. Then the newest events are dropped and counted.
+ * nothing until the bounds are reached. On the way there more and more is left out (overload.ts), and answers that are
+ * too late are let go with all that they would have needed. At the bounds the newest events are dropped and counted.
  *
  * A message that arrives again is no event: its row is told how often, after the events that wait. Counts that the
  * store refuses stay for the next time that something is written, and hold up nothing.
  */
 
-const MAX_BATCH = 2_000 // chosen: about 20 ms of writing, so that stopping and failing are never far away
+const MAX_AMENDED = 2_000 // chosen, as for events: stopping and failing are never far away
 const MAX_REPEATED_ROWS = 100_000 // chosen, as for events: what a store that refuses for long may cost in memory
 const FIRST_RETRY_MS = 50
 const MAX_RETRY_MS = 2_000
@@ -37,9 +44,12 @@ export interface PublisherOptions {
   readonly counters: Counters
   readonly clock: Clock
   readonly log: Log
-  /** Bounds of what waits for the store: events, and bytes of their messages. */
+  /** Whether stored events are answered at all. */
+  readonly answers?: boolean
+  /** Bounds of what waits for the store: events, bytes of them, and events that may still be answered. */
   readonly maxPending?: number
   readonly maxPendingBytes?: number
+  readonly maxAnswers?: number
 }
 
 /** Why events cannot be stored at the moment. */
@@ -56,14 +66,10 @@ export interface Publisher {
   /** Null while the store takes events. */
   trouble(): StoreTrouble | null
   pending(): number
+  /** How much of the room for events is taken, from 0 to 1. */
+  fullness(): number
   /** Stores what is waiting, until `withinMs` have passed; what is left then is dropped and counted. */
   stop(withinMs: number): Promise<void>
-}
-
-interface Waiting {
-  readonly event: BadActorEvent
-  readonly onSettled: OnSettled
-  readonly atMs: number
 }
 
 export function createPublisher({
@@ -72,11 +78,14 @@ export function createPublisher({
   counters,
   clock,
   log,
+  answers = true,
   maxPending = 100_000,
   maxPendingBytes = 64 * 1024 * 1024,
+  maxAnswers = maxPending,
 }: PublisherOptions): Publisher {
-  let waiting: Waiting[] = []
-  let waitingBytes = 0
+  const room = createWaitingRoom(maxPending, maxPendingBytes)
+  const overload = createOverload()
+  let untold = 0 // events that wait and whose sender may still be answered
   const repeated = new Map<number, number>() // how often, by honeyId
   let running: Promise<void> | null = null
   let trouble: StoreTrouble | null = null
@@ -91,8 +100,10 @@ export function createPublisher({
     try {
       await nextTurn() // what was read from the sockets in this turn of the event loop makes one batch
       let amended = true
-      while (waiting.length > 0 || (amended && repeated.size > 0)) {
-        if (waiting.length > 0 && !(await storeBatch())) return
+      for (;;) {
+        const batch = room.oldest()
+        if (batch === null && (!amended || repeated.size === 0)) return
+        if (batch !== null && !(await storeBatch(batch))) return
         amended = await amend()
       }
     } finally {
@@ -101,31 +112,34 @@ export function createPublisher({
   }
 
   /** False when stopping gives the batch up. */
-  async function storeBatch(): Promise<boolean> {
-    const batch = waiting.slice(0, MAX_BATCH)
-    const firstId = await stored(batch.map(({ event }) => event))
+  async function storeBatch(batch: WaitingBatch): Promise<boolean> {
+    const firstId = await stored(batch)
     if (firstId === null) return false
-    waiting = waiting.slice(batch.length)
-    for (const { event } of batch) waitingBytes -= event.sipMessage.length
-    counters.add('eventsStored', batch.length)
+    counters.add('eventsStored', batch.packed.count)
+    for (const { honeyId, retransmissions } of overload.stored(batch, firstId)) addRepeated(honeyId, retransmissions)
     settle(batch, firstId)
-    for (const feed of feeds) feed.offer(batch.map(({ event }) => event))
+    if (feeds.length > 0) {
+      const events = unpack(batch.packed)
+      for (const feed of feeds) feed.offer(events)
+    }
+    room.leave()
     return true
   }
 
   /** Tries until the store takes the batch, and gives its first honeyId; null when stopping gives it up. */
-  async function stored(events: readonly BadActorEvent[]): Promise<number | null> {
+  async function stored({ packed }: WaitingBatch): Promise<number | null> {
     for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(waitMs * 2, MAX_RETRY_MS)) {
       try {
-        const firstId = await writer.append(events)
+        const firstId = await writer.append(packed)
         if (trouble !== null) log.notice('The database takes events again')
         trouble = null
         return firstId
       } catch (error) {
         counters.add('storeFailures')
         trouble ??= { reason: reason(error), sinceMs: clock.steadyMs() }
-        warn(`Cannot store events, keeping ${waiting.length} in memory and trying again: ${reason(error)}`)
+        warn(`Cannot store events, keeping ${room.size()} in memory and trying again: ${reason(error)}`)
         if (giveUp?.signal.aborted) return null
+        letGoOfLateOnes()
         await delay(waitMs, giveUp?.signal)
         if (giveUp?.signal.aborted) return null // another try may hold up the stop for as long as a lock is waited for
       }
@@ -152,35 +166,71 @@ export function createPublisher({
     return true
   }
 
-  function settle(batch: readonly Waiting[], firstId: number): void {
+  function addRepeated(honeyId: number, count: number): void {
+    const before = repeated.get(honeyId)
+    if (before === undefined && repeated.size >= MAX_REPEATED_ROWS) return
+    repeated.set(honeyId, (before ?? 0) + count)
+  }
+
+  function settle({ toldTo, answerUntilMs }: WaitingBatch, firstId: number): void {
     const nowMs = clock.steadyMs()
-    for (const [index, { event, onSettled, atMs }] of batch.entries()) {
-      const late = nowMs - atMs > ANSWERED_WITHIN_MS[event.transport]
-      if (late) counters.add('repliesExpired')
-      onSettled(late ? 'late' : 'stored', firstId + index)
+    for (const [index, onSettled] of toldTo.entries()) {
+      if (onSettled === null) continue
+      toldTo[index] = null
+      untold--
+      const isLate = nowMs > (answerUntilMs[index] ?? 0)
+      if (isLate && answers) counters.add('repliesExpired')
+      onSettled(isLate ? 'late' : 'stored', firstId + index)
     }
+  }
+
+  /** What an answer needs is most of what an event has on the heap. */
+  function letGoOfLateOnes(): void {
+    const nowMs = clock.steadyMs()
+    for (const { toldTo, answerUntilMs } of room.batches()) {
+      for (const [index, onSettled] of toldTo.entries()) {
+        if (onSettled === null || nowMs <= (answerUntilMs[index] ?? 0)) continue
+        toldTo[index] = null
+        untold--
+        if (answers) counters.add('repliesExpired')
+        onSettled('late', null)
+      }
+    }
+  }
+
+  function drop(why: 'droppedQueueFull' | 'droppedOverload' | 'eventsFolded', onSettled: OnSettled): void {
+    counters.add(why)
+    if (why === 'droppedQueueFull') warn('Dropping new events: the database has not taken any for too long')
+    onSettled('dropped', null)
   }
 
   return {
     publish(event, onSettled) {
-      if (waiting.length >= maxPending || waitingBytes + event.sipMessage.length > maxPendingBytes) {
-        counters.add('droppedQueueFull')
-        warn('Dropping new events: the database has not taken any for too long')
-        onSettled('dropped', null)
+      const admission = overload.admit(event, room.fullness())
+      if (admission === 'repeated') return drop('eventsFolded', onSettled)
+      if (admission === 'known') return drop('droppedOverload', onSettled)
+      const mayAnswer = admission === 'whole' && untold < maxAnswers
+      const bare = admission === 'bare' ? withoutBody(event) : null
+      const answerUntilMs = clock.steadyMs() + ANSWERED_WITHIN_MS[event.transport]
+      const batch = room.add(bare ?? event, mayAnswer ? onSettled : null, answerUntilMs)
+      if (batch === null) return drop('droppedQueueFull', onSettled)
+      if (admission !== 'whole') overload.waits(event, batch, batch.packed.count - 1)
+      if (bare !== null) counters.add('leftOutBodies')
+      start()
+      if (mayAnswer) {
+        untold++
         return
       }
-      waiting.push({ event, onSettled, atMs: clock.steadyMs() })
-      waitingBytes += event.sipMessage.length
-      start()
+      if (answers) counters.add('leftOutReplies')
+      onSettled('late', null)
     },
     retransmitted(honeyId, count) {
-      const before = repeated.get(honeyId)
-      if (before === undefined && repeated.size >= MAX_REPEATED_ROWS) return
-      repeated.set(honeyId, (before ?? 0) + count)
+      addRepeated(honeyId, count)
       start()
     },
     trouble: () => trouble,
-    pending: () => waiting.length,
+    pending: room.size,
+    fullness: room.fullness,
     async stop(withinMs) {
       giveUp = new AbortController()
       const deadline = setTimeout(() => giveUp?.abort(), withinMs)
@@ -188,18 +238,18 @@ export function createPublisher({
       await running
       clearTimeout(deadline)
       repeated.clear()
-      if (waiting.length === 0) return
-      counters.add('droppedStop', waiting.length)
-      log.warn(`${waiting.length} events could not be stored before stopping and are lost`)
-      for (const { onSettled } of waiting) onSettled('dropped', null)
-      waiting = []
-      waitingBytes = 0
+      overload.clear()
+      if (room.size() === 0) return
+      counters.add('droppedStop', room.size())
+      log.warn(`${room.size()} events could not be stored before stopping and are lost`)
+      room.clear((onSettled) => onSettled('dropped', null))
+      untold = 0
     },
   }
 }
 
 function firstOf(repeated: ReadonlyMap<number, number>): Retransmissions[] {
-  return [...repeated.entries().take(MAX_BATCH)].map(([honeyId, retransmissions]) => ({ honeyId, retransmissions }))
+  return [...repeated.entries().take(MAX_AMENDED)].map(([honeyId, retransmissions]) => ({ honeyId, retransmissions }))
 }
 
 function nextTurn(): Promise<void> {

@@ -62,10 +62,34 @@ export function createReceiver({
     }
     const { transaction } = arrival
     const event = seen(packet, parsed, transaction)
-    publish(event, (outcome, honeyId) => {
-      guarded(() => settle(packet, parsed, event, transaction, outcome, honeyId))
+    publish(
+      event,
+      respond === null ? unanswered(packet.done, transaction) : answered(packet, parsed, event, transaction),
+    )
+  }
+
+  /** It waits for the commit, with nothing of the packet, that nobody needs any more. */
+  function unanswered(done: () => void, transaction: Transaction | null): OnSettled {
+    return (outcome, honeyId) => {
+      guarded(() => close(transaction, outcome, honeyId))
+      done()
+    }
+  }
+
+  function answered(
+    packet: Packet,
+    parsed: Evidence,
+    event: BadActorEvent,
+    transaction: Transaction | null,
+  ): OnSettled {
+    return (outcome, honeyId) => {
+      guarded(() => {
+        close(transaction, outcome, honeyId)
+        // Answered only now, so that the source is charged in the moment in which the bytes go out.
+        if (outcome === 'stored') respond?.(packet, parsed, event, transaction)
+      })
       packet.done()
-    })
+    }
   }
 
   /** What throws here leaves no transaction behind that would swallow the next copy. */
@@ -84,18 +108,10 @@ export function createReceiver({
     return transactions.arrive(packet, message)
   }
 
-  function settle(
-    packet: Packet,
-    parsed: Evidence,
-    event: BadActorEvent,
-    transaction: Transaction | null,
-    ...[outcome, honeyId]: Parameters<OnSettled>
-  ): void {
+  /** What gets no answer any more is answered when it comes again. */
+  function close(transaction: Transaction | null, ...[outcome, honeyId]: Parameters<OnSettled>): void {
     if (honeyId !== null) transaction?.storedAs(honeyId)
-    // Answered only now, so that the source is charged in the moment in which the bytes go out. What is too late for an
-    // answer is answered when it comes again.
-    if (outcome === 'stored') respond?.(packet, parsed, event, transaction)
-    else transaction?.forget()
+    if (outcome !== 'stored') transaction?.forget()
   }
 
   /** False when it failed. */

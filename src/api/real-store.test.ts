@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { eventOf, temporaryFolder } from '../store/sqlite/fixture.ts'
+import type { BadActorEvent } from '../event/event.ts'
+import { batchOf, eventOf, temporaryFolder } from '../store/sqlite/fixture.ts'
 import { openSqliteReader } from '../store/sqlite/reader.ts'
 import { openSqliteWriter } from '../store/sqlite/writer.ts'
 import { startFixtureApi } from './fixture-api.ts'
@@ -14,7 +15,8 @@ async function startOnDisk(t: TestContext) {
   t.after(() => writer.close())
   const reader = openSqliteReader(file)
   t.after(() => reader.close())
-  return { ...(await startFixtureApi(t, reader)), append: writer.append, amend: writer.amend }
+  const append = (events: readonly BadActorEvent[]) => writer.append(batchOf(...events))
+  return { ...(await startFixtureApi(t, reader)), append, amend: writer.amend }
 }
 
 const CREDENTIALS = { user: '100', realm: 'r', nonce: 'n', response: '0f', algorithm: 'MD5', password: '1234' }

@@ -63,8 +63,11 @@ export interface BadActorEvent {
 /** What stands in rows, logs and answers for a method, number or agent that was not there. */
 export const NOT_FOUND = 'NOT_FOUND'
 
-/** What became of an event. `stored`: committed just now. `late`: committed too late for an answer. `dropped`: counted, gone. */
+/**
+ * What became of an event. `stored`: committed just now. `late`: it waits for the store or is committed, and is answered
+ * no more. `dropped`: counted, and no row.
+ */
 export type Outcome = 'stored' | 'late' | 'dropped'
 
-/** Told what became of an event, and the honeyId of its row; null when it has none. */
+/** Told what became of an event, and the honeyId of its row; null when it has none, or none yet. */
 export type OnSettled = (outcome: Outcome, honeyId: number | null) => void

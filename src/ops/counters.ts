@@ -8,13 +8,14 @@ interface CounterRow {
 }
 
 const DROPPED = { family: 'events_dropped', help: 'Events that were received and not stored' }
+const LEFT_OUT = { family: 'left_out', help: 'What the node left out because too much waited for the database' }
 const SUPPRESSED = { family: 'replies_suppressed', help: 'SIP replies withheld so that nobody is hit by our answers' }
 const REFUSED = { family: 'connections_refused', help: 'TCP and TLS connections refused' }
 const ENDED = { family: 'connections_ended', help: 'TCP and TLS connections that we ended' }
 
 /**
- * Every counter there is. Received = keep-alives + retransmissions + failed + stored + dropped + still waiting, so
- * nothing goes missing without one of these saying so.
+ * Every counter there is. Received = keep-alives + retransmissions + failed + stored + folded + dropped + still
+ * waiting, so nothing goes missing without one of these saying so.
  */
 export const COUNTERS = {
   packetsReceived: { family: 'packets_received', help: 'Datagrams and framed messages that reached the parser' },
@@ -29,8 +30,17 @@ export const COUNTERS = {
   },
   packetsFailed: { family: 'packets_failed', help: 'Packets that made the program fail: a bug, please report it' },
   eventsStored: { family: 'events_stored', help: 'Events committed to the database' },
+  eventsFolded: {
+    family: 'events_folded',
+    reason: 'overload',
+    help: 'Events like one that waited for the database already, counted as retransmissions with its row',
+  },
+  droppedOverload: { ...DROPPED, reason: 'overload' },
   droppedQueueFull: { ...DROPPED, reason: 'queue_full' },
   droppedStop: { ...DROPPED, reason: 'stop' },
+  leftOutReplies: { ...LEFT_OUT, reason: 'replies' },
+  leftOutLines: { ...LEFT_OUT, reason: 'verbose_lines' },
+  leftOutBodies: { ...LEFT_OUT, reason: 'bodies' },
   storeFailures: { family: 'store_failures', help: 'Times that the database refused a batch, which is tried again' },
   repliesSent: { family: 'replies_sent', help: 'SIP replies handed to the socket' },
   repliesNotSent: { family: 'replies_not_sent', help: 'SIP replies that the socket did not take' },

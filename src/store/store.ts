@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import type { BadActorEvent, EventCredentials, Proof } from '../event/event.ts'
+import type { EventCredentials, Proof } from '../event/event.ts'
+import type { PackedBatch } from '../event/packed.ts'
 import type { IpAddress } from '../net/ip.ts'
 
 /** How often the message of a row arrived again, beyond what the row says so far. */
@@ -14,9 +15,10 @@ export interface EventWriter {
   /**
    * Resolves with the honeyId of the batch's first row when the whole batch is committed and a reader opened later sees
    * it; rejects when none of it is. The rows of a batch have consecutive ids, in its order. One call at a time, of this
-   * or of `amend`: the next one only after the last has settled.
+   * or of `amend`: the next one only after the last has settled. Until it has, `batch.slab` is detached; then it is
+   * there again, for another try or for the next events. A writer that dies keeps it.
    */
-  append(batch: readonly BadActorEvent[]): Promise<number>
+  append(batch: PackedBatch): Promise<number>
   /** Adds to the retransmissions of rows; all of them, or it rejects and none. Ids of rows that are gone are ignored. */
   amend(counts: readonly Retransmissions[]): Promise<void>
   /** Checkpoints and closes; resolves when the file is at rest. */

@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { BadActorEvent } from '../../event/event.ts'
+import { openBatch, type PackedBatch, slabBytesFor } from '../../event/packed.ts'
 import type { IpAddress } from '../../net/ip.ts'
 import type { EventQuery, EventReader } from '../store.ts'
 import { openForWriting } from './open.ts'
 import { openSqliteReader } from './reader.ts'
-import { cellsOf, createHoneyTable, type HoneyTable } from './table.ts'
+import { createHoneyTable, type HoneyTable } from './table.ts'
 
 /** For tests: a folder that goes away with the test. */
 export function temporaryFolder(t: TestContext): string {
@@ -34,7 +35,15 @@ export function temporaryStore(t: TestContext) {
 
 /** For tests: gives the honeyId of the first. */
 export function add(table: HoneyTable, ...events: BadActorEvent[]): number {
-  return table.append(cellsOf(events))
+  return table.append(batchOf(...events))
+}
+
+/** For tests: a batch of these events. */
+export function batchOf(...events: readonly BadActorEvent[]): PackedBatch {
+  const bytes = events.reduce((sum, event) => sum + slabBytesFor(event), 0)
+  const open = openBatch(new ArrayBuffer(bytes), events[0] ?? eventOf())
+  for (const event of events) if (!open.add(event)) throw new Error('these events are not of one node')
+  return open.batch
 }
 
 /** For tests: the ids of all events that a query finds, page by page. */

@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import { testWith } from '../../../test/peers.ts'
 import type { BadActorEvent } from '../../event/event.ts'
 import type { IpAddress } from '../../net/ip.ts'
-import { add, allEvents, eventOf, temporaryFolder, temporaryStore } from './fixture.ts'
+import { add, allEvents, batchOf, eventOf, temporaryFolder, temporaryStore } from './fixture.ts'
 import { openForWriting } from './open.ts'
 import { openSqliteReader } from './reader.ts'
 import { createHoneyTable, type HoneyTable } from './table.ts'
@@ -196,11 +196,11 @@ testWith(
 testWith(['sqlite3'], 'a file that is moved away while in use takes no rows until it is back', async (t) => {
   const file = join(temporaryFolder(t), 'x.db')
   const writer = await openSqliteWriter({ file, sync: 'normal', firstValues: {} }, () => {})
-  await writer.append([eventOf()])
+  await writer.append(batchOf(eventOf()))
   renameSync(file, `${file}.moved`)
-  await assert.rejects(writer.append([eventOf()]), /put it back, or restart/)
+  await assert.rejects(writer.append(batchOf(eventOf())), /put it back, or restart/)
   renameSync(`${file}.moved`, file)
-  await writer.append([eventOf()])
+  await writer.append(batchOf(eventOf()))
   await writer.close()
   const shell = execFileSync('sqlite3', [file, 'SELECT count(*) FROM honey'])
   assert.equal(shell.toString(), '2\n')
@@ -434,13 +434,13 @@ test('a file of the C program is upgraded with a copy beside it, and every row i
 test('the writer stores in its own thread, tells why it refuses, and closes the file at rest', async (t) => {
   const file = join(temporaryFolder(t), 'x.db')
   const writer = await openSqliteWriter({ file, sync: 'full', firstValues: {} }, () => {})
-  await writer.append([eventOf(), eventOf()])
+  await writer.append(batchOf(eventOf(), eventOf()))
   const locker = new DatabaseSync(file)
   locker.exec('BEGIN IMMEDIATE')
-  await assert.rejects(writer.append([eventOf()]), /locked/)
+  await assert.rejects(writer.append(batchOf(eventOf())), /locked/)
   locker.exec('ROLLBACK')
   locker.close()
-  await writer.append([eventOf()])
+  await writer.append(batchOf(eventOf()))
   const reader = openSqliteReader(file)
   assert.equal(reader.badActor('198.51.100.7' as IpAddress)?.seenCount, 3)
   reader.close()

@@ -75,3 +75,41 @@ test('retransmissions that fail halfway leave nothing behind', (t) => {
     [2, 0],
   ])
 })
+
+test('every text of a row is TEXT in UTF-8, whatever is in it, and what is not there is NULL or NOT_FOUND', (t) => {
+  const { database, table } = temporaryStore(t)
+  const hostile = 'é \uef80 😀 \0 \ud800'
+  const credentials = { user: 'u', realm: '', nonce: 'é', response: 'r', algorithm: 'a', password: null }
+  add(table, eventOf({ sipMessage: hostile, userAgent: hostile, calledNumber: '', credentials }))
+  add(table, eventOf({ userAgent: null, calledNumber: null, method: null }))
+  const row = (id: number) => ({ ...database.prepare('SELECT * FROM honey WHERE honey_id = ?').get(id) })
+  const { sip_message: message, user_agent: agent, called_number: number, ...first } = row(1)
+  assert.deepEqual([message, agent, number], [hostile.toWellFormed(), hostile.toWellFormed(), ''])
+  const { auth_user: user, auth_realm: realm, auth_nonce: nonce, auth_password: password } = first
+  assert.deepEqual([user, realm, nonce, password], ['u', '', 'é', null])
+  const second = row(2)
+  assert.deepEqual(
+    ['user_agent', 'called_number', 'method', 'auth_user', 'request_user', 'fault', 'proof_by'].map(
+      (name) => second[name],
+    ),
+    ['NOT_FOUND', 'NOT_FOUND', 'NOT_FOUND', null, null, null, null],
+  )
+  const types = database
+    .prepare('SELECT DISTINCT typeof(sip_message) AS type, hex(sip_message) AS hex FROM honey')
+    .all()
+  assert.deepEqual(
+    types.map(({ type }) => type),
+    ['text', 'text'],
+  )
+  assert.equal(types[0]?.['hex'], Buffer.from(hostile).toString('hex').toUpperCase())
+})
+
+test('created_at is the time of the commit, as the column would have it', (t) => {
+  const { database, table } = temporaryStore(t)
+  add(table, eventOf())
+  database.exec(FOREIGN)
+  const [ours, theirs] = database.prepare('SELECT created_at AS at FROM honey ORDER BY honey_id').all()
+  assert.match(String(ours?.['at']), /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$/)
+  const apartMs = Date.parse(`${theirs?.['at']}Z`) - Date.parse(`${ours?.['at']}Z`)
+  assert.ok(apartMs >= 0 && apartMs < 60_000, `${apartMs} ms`)
+})

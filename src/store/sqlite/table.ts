@@ -1,61 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { DatabaseSync } from 'node:sqlite'
-import { type BadActorEvent, NOT_FOUND } from '../../event/event.ts'
+import { type PackedBatch, unpack } from '../../event/packed.ts'
 import type { Retransmissions } from '../store.ts'
 import { type Countable, createCounter } from './aggregate.ts'
+import { createRowInsert } from './insert.ts'
 import { splitSource } from './source.ts'
 
-/** One value of a row, as it crosses to the writer's thread. */
-export type Cell = string | number | null
-
-/** The columns that an event fills, in the order of `cellsOf`. */
-const COLUMNS = [
-  'event_timestamp',
-  'event_uuid',
-  'collected_method',
-  'source_ip',
-  'called_number',
-  'transport_type',
-  'method',
-  'user_agent',
-  'sip_message',
-  'created_by_node_id',
-  'source_port',
-  'destination_ip',
-  'destination_port',
-  'request_user',
-  'proof',
-  'origin',
-  'fault',
-  'fingerprint',
-  'tool',
-  'proof_by',
-  'auth_user',
-  'auth_realm',
-  'auth_nonce',
-  'auth_response',
-  'auth_algorithm',
-  'auth_password',
-] as const
-
 const SLICE_ROWS = 5_000 // chosen: counting one takes about 10 ms, and ingest waits no longer than that
-
-const NO_CREDENTIALS = { user: null, realm: null, nonce: null, response: null, algorithm: null, password: null }
-
-/** The cells of a batch in one flat array: half the cost of an array for each row when it crosses a thread. */
-export function cellsOf(batch: readonly BadActorEvent[]): Cell[] {
-  const cells: Cell[] = []
-  for (const event of batch) {
-    cells.push(event.timestamp, event.eventUuid, event.collectedMethod, event.sourceIp, event.calledNumber ?? NOT_FOUND)
-    cells.push(event.transport, event.method ?? NOT_FOUND, event.userAgent ?? NOT_FOUND, event.sipMessage)
-    cells.push(event.createdByNodeId, event.sourcePort, event.destinationIp, event.destinationPort, event.requestUser)
-    cells.push(event.proof, event.origin, event.fault, event.fingerprint, event.tool, event.proofBy)
-    const { user, realm, nonce, response, algorithm, password } = event.credentials ?? NO_CREDENTIALS
-    cells.push(user, realm, nonce, response, algorithm, password)
-  }
-  return cells
-}
 
 export interface HoneyTable {
   /** Looks for rows that others inserted since the last batch of ours; `countSlice` then has work. */
@@ -64,7 +16,7 @@ export interface HoneyTable {
    * Inserts and counts in one transaction: all of it, or an exception and nothing of it. Gives the honeyId of the first
    * row; those of the others follow it one by one, since nobody else can insert meanwhile.
    */
-  append(cells: readonly Cell[]): number
+  append(batch: PackedBatch): number
   /** Adds to the retransmissions of rows in one transaction. */
   amend(counts: readonly Retransmissions[]): void
   /** Counts one slice of rows that others inserted. False when there are none left. */
@@ -73,8 +25,6 @@ export interface HoneyTable {
 
 /** The writing of rows, on a database from `openForWriting`. Synchronous: it is what the writer's thread does. */
 export function createHoneyTable(database: DatabaseSync): HoneyTable {
-  const places = COLUMNS.map(() => '?').join(', ')
-  const insert = database.prepare(`INSERT INTO honey (${COLUMNS.join(', ')}) VALUES (${places})`)
   const setCounted = database.prepare("UPDATE sentrypeer SET value = CAST(? AS INTEGER) WHERE name = 'counted_upto'")
   const getCounted = database.prepare("SELECT value FROM sentrypeer WHERE name = 'counted_upto'")
   const lastId = database.prepare('SELECT max(honey_id) AS id FROM honey')
@@ -90,6 +40,7 @@ export function createHoneyTable(database: DatabaseSync): HoneyTable {
   const addRetransmissions = database.prepare(
     'UPDATE honey SET retransmissions = retransmissions + ? WHERE honey_id = ?',
   )
+  const insertRows = createRowInsert(database)
   const count = createCounter(database)
 
   /** Rows above the last counted one that are not ours: somebody else inserted them, and they wait to be counted. */
@@ -110,18 +61,14 @@ export function createHoneyTable(database: DatabaseSync): HoneyTable {
   noteRowsOfOthers()
   return {
     noteRowsOfOthers,
-    append(cells) {
+    append(batch) {
+      const events = unpack(batch)
       let firstId = 0
       inTransaction(database, () => {
-        let id = 0
-        for (let at = 0; at < cells.length; at += COLUMNS.length) {
-          id = Number(insert.run(...cells.slice(at, at + COLUMNS.length)).lastInsertRowid)
-          if (at !== 0) continue
-          firstId = id
-          noteForeignRows(id - 1)
-        }
-        count(countables(cells))
-        setCounted.run(id)
+        firstId = insertRows(events)
+        noteForeignRows(firstId - 1)
+        count(events)
+        setCounted.run(firstId + events.length - 1)
       })
       return firstId
     },
@@ -158,19 +105,6 @@ function inTransaction(database: DatabaseSync, work: () => void): void {
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK')
     throw error
-  }
-}
-
-function* countables(cells: readonly Cell[]): Iterable<Countable> {
-  for (let at = 0; at < cells.length; at += COLUMNS.length) {
-    yield {
-      timestamp: String(cells[at]),
-      sourceIp: String(cells[at + 3]),
-      calledNumber: textOrNull(cells[at + 4]),
-      requestUser: textOrNull(cells[at + 13]),
-      proof: String(cells[at + 14]),
-      proofBy: textOrNull(cells[at + 19]),
-    }
   }
 }
 

@@ -19,7 +19,7 @@ const CLOSE_BUSY_MS = 200
 if (parentPort === null) throw new Error('writer-thread.ts is started by writer.ts')
 const port = parentPort
 const { file, sync, firstValues } = workerData as WriterSettings // made by writer.ts and nobody else
-const post = (message: FromWriter) => port.postMessage(message)
+const post = (message: FromWriter, ...transferred: ArrayBuffer[]) => port.postMessage(message, transferred)
 
 run()
 
@@ -67,11 +67,16 @@ function run(): void {
 
     port.on('message', (message: ToWriter) => {
       switch (message.kind) {
-        case 'append':
-          return post(written(() => ({ kind: 'committed', firstId: table.append(message.cells) })))
+        case 'append': {
+          const { slab } = message.batch
+          return post(
+            written(slab, () => ({ kind: 'committed', firstId: table.append(message.batch), slab })),
+            slab,
+          )
+        }
         case 'amend':
           return post(
-            written(() => {
+            written(null, () => {
               table.amend(message.counts)
               return { kind: 'amended' }
             }),
@@ -90,10 +95,10 @@ function run(): void {
       }
     })
 
-    function written(write: () => FromWriter): FromWriter {
+    function written(slab: ArrayBuffer | null, write: () => FromWriter): FromWriter {
       // Rows for a file that was moved or removed would be gone with our exit, or be looked for in vain.
       if (identity() !== opened)
-        return { kind: 'refused', reason: `${file} is not the file that was opened: put it back, or restart` }
+        return { kind: 'refused', reason: `${file} is not the file that was opened: put it back, or restart`, slab }
       try {
         const answer = write()
         if (!counting) {
@@ -102,7 +107,7 @@ function run(): void {
         }
         return answer
       } catch (error) {
-        return { kind: 'refused', reason: reason(error) }
+        return { kind: 'refused', reason: reason(error), slab }
       }
     }
 

@@ -5,7 +5,8 @@ import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
-import { eventOf, temporaryFolder } from './fixture.ts'
+import { unpack } from '../../event/packed.ts'
+import { batchOf, eventOf, temporaryFolder } from './fixture.ts'
 import { openSqliteReader } from './reader.ts'
 import { openSqliteWriter } from './writer.ts'
 
@@ -40,10 +41,10 @@ test('values of the first start that has them are kept in the file, the node id 
 test('the thread answers a ping at any time, also while the database is locked, and stores nothing for it', async (t) => {
   const file = join(temporaryFolder(t), 'x.db')
   const writer = await open(t, file)
-  await Promise.all([writer.ping(), writer.ping(), writer.append([eventOf()]), writer.ping()])
+  await Promise.all([writer.ping(), writer.ping(), writer.append(batchOf(eventOf())), writer.ping()])
   const locker = new DatabaseSync(file)
   locker.exec('BEGIN IMMEDIATE')
-  const refused = assert.rejects(writer.append([eventOf()]), /locked/)
+  const refused = assert.rejects(writer.append(batchOf(eventOf())), /locked/)
   await writer.ping()
   await refused
   await writer.ping()
@@ -55,8 +56,8 @@ test('the thread answers a ping at any time, also while the database is locked, 
 test('the thread tells the first row of a batch, adds retransmissions, and tells why it refuses to', async (t) => {
   const file = join(temporaryFolder(t), 'x.db')
   const writer = await open(t, file)
-  assert.equal(await writer.append([eventOf(), eventOf()]), 1)
-  assert.equal(await writer.append([eventOf()]), 3)
+  assert.equal(await writer.append(batchOf(eventOf(), eventOf())), 1)
+  assert.equal(await writer.append(batchOf(eventOf())), 3)
   const locker = new DatabaseSync(file)
   locker.exec('BEGIN IMMEDIATE')
   await assert.rejects(writer.amend([{ honeyId: 2, retransmissions: 5 }]), /locked/)
@@ -71,5 +72,29 @@ test('the thread tells the first row of a batch, adds retransmissions, and tells
   assert.deepEqual(
     reader.events({ limit: 9 }).events.map(({ retransmissions }) => retransmissions),
     [0, 5, 0],
+  )
+})
+
+test('a batch that is refused has its bytes again, and the next try stores exactly them', async (t) => {
+  const file = join(temporaryFolder(t), 'x.db')
+  const writer = await open(t, file)
+  const locker = new DatabaseSync(file)
+  locker.exec('BEGIN IMMEDIATE')
+  const events = [eventOf({ sipMessage: 'ASCII' }), eventOf({ sipMessage: 'Grüße \uef80' })]
+  const batch = batchOf(...events)
+  const bytes = Buffer.from(batch.slab.slice(0))
+  const refused = writer.append(batch)
+  assert.ok(batch.slab.detached, 'it is moved and not copied')
+  await assert.rejects(refused, /locked/)
+  assert.deepEqual(Buffer.from(batch.slab), bytes)
+  locker.exec('ROLLBACK')
+  locker.close()
+  assert.equal(await writer.append(batch), 1)
+  assert.deepEqual(unpack(batch), events)
+  const reader = openSqliteReader(file)
+  t.after(() => reader.close())
+  assert.deepEqual(
+    reader.events({ limit: 9 }).events.map(({ sipMessage }) => sipMessage),
+    ['Grüße \uef80', 'ASCII'],
   )
 })

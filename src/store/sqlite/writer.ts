@@ -2,9 +2,9 @@
 
 import { randomUUID } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
+import type { PackedBatch } from '../../event/packed.ts'
 import { OperatorError, type OperatorErrorCode } from '../../ops/errors.ts'
 import type { EventWriter, Retransmissions } from '../store.ts'
-import { type Cell, cellsOf } from './table.ts'
 
 export interface WriterSettings {
   readonly file: string
@@ -13,8 +13,9 @@ export interface WriterSettings {
   readonly firstValues: Readonly<Record<string, string>>
 }
 
+/** A slab is transferred, there and back: nothing is copied, and it can be freed without waiting for a collector. */
 export type ToWriter =
-  | { readonly kind: 'append'; readonly cells: readonly Cell[] }
+  | { readonly kind: 'append'; readonly batch: PackedBatch }
   | { readonly kind: 'amend'; readonly counts: readonly Retransmissions[] }
   | { readonly kind: 'ping' }
   | { readonly kind: 'close' }
@@ -23,9 +24,9 @@ export type FromWriter =
   | { readonly kind: 'opened'; readonly kept: ReadonlyMap<string, string> }
   | { readonly kind: 'failed'; readonly code: OperatorErrorCode; readonly reason: string; readonly hint: string }
   | { readonly kind: 'progress'; readonly text: string }
-  | { readonly kind: 'committed'; readonly firstId: number }
+  | { readonly kind: 'committed'; readonly firstId: number; readonly slab: ArrayBuffer }
   | { readonly kind: 'amended' }
-  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'refused'; readonly reason: string; readonly slab: ArrayBuffer | null }
   | { readonly kind: 'pong' }
   | { readonly kind: 'closed' }
 
@@ -73,9 +74,9 @@ export async function openSqliteWriter(
     } else answer.resolve(message)
   })
 
-  async function ask(message: ToWriter): Promise<FromWriter> {
+  async function ask(message: ToWriter, transferred: readonly ArrayBuffer[] = []): Promise<FromWriter> {
     answer = Promise.withResolvers()
-    thread.postMessage(message)
+    thread.postMessage(message, transferred)
     return Promise.race([answer.promise, died.promise])
   }
 
@@ -87,7 +88,9 @@ export async function openSqliteWriter(
     nodeId: String(opened.kept.get('node_id')), // given just above, so it is there
     failed: died.promise,
     async append(batch) {
-      const result = await ask({ kind: 'append', cells: cellsOf(batch) })
+      if (batch.slab.detached) throw new Error('the database thread took this batch with it')
+      const result = await ask({ kind: 'append', batch }, [batch.slab])
+      if ('slab' in result && result.slab !== null) batch.slab = result.slab
       if (result.kind === 'committed') return result.firstId
       throw refusal(result)
     },
