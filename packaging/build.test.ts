@@ -30,9 +30,15 @@ function sentrypeer(...argv: string[]) {
   return { status, stdout, stderr }
 }
 
-test('the bundle lies flat: the program, its worker, what they share, and the notices', () => {
+test('the bundle lies flat: the program, its workers, what they share, and the notices', () => {
   const files = readdirSync(dist).filter((file) => !/^[\w-]+-[A-Z0-9]{8}\.js$/.test(file))
-  assert.deepEqual(files.sort(), ['THIRD-PARTY-NOTICES.txt', 'main.js', 'writer-thread.js'])
+  assert.deepEqual(files.sort(), [
+    'THIRD-PARTY-NOTICES.txt',
+    'api-thread.js',
+    'list-thread.js',
+    'main.js',
+    'writer-thread.js',
+  ])
   assert(readdirSync(dist).every((file) => statSync(join(dist, file)).isFile()))
 })
 

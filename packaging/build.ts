@@ -8,7 +8,7 @@ import { bundledPackages, noticesText } from './notices.ts'
 const ROOT = join(import.meta.dirname, '..')
 
 // Worker threads are started by file name from beside import.meta.url: every entry lies flat in one folder.
-const ENTRIES = ['src/main.ts', 'src/store/sqlite/writer-thread.ts']
+const ENTRIES = ['src/main.ts', 'src/store/sqlite/writer-thread.ts', 'src/api/api-thread.ts', 'src/api/list-thread.ts']
 
 // Packages written for require() get one; the rest of the banner is for whoever finds only this file.
 const BANNER = `// SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only; THIRD-PARTY-NOTICES.txt names what else is in here

@@ -12,7 +12,7 @@ import { certificatePair } from './listeners/certificate.ts'
 import type { Listener } from './listeners/listener.ts'
 import { openListeners, type Place } from './listeners/open.ts'
 import { eventLine, messageLine } from './narrate.ts'
-import { createBogonCheck, endpointText, parseEndpoint } from './net/ip.ts'
+import { endpointText, parseEndpoint } from './net/ip.ts'
 import { createLocalAddresses, type LocalAddresses } from './net/local.ts'
 import { type Clock, createTimestampFormat, systemClock } from './ops/clock.ts'
 import { type Counters, createCounters } from './ops/counters.ts'
@@ -24,7 +24,6 @@ import { createPublisher, type Publisher, type PublisherOptions } from './publis
 import { createReceiver } from './receive.ts'
 import { startSinks } from './sinks/start.ts'
 import { healthReport, metricReadings, type Observed } from './status.ts'
-import { openSqliteReader } from './store/sqlite/reader.ts'
 import { openSqliteWriter, type SqliteWriter } from './store/sqlite/writer.ts'
 
 const STORE_STOP_MS = 2_500 // of the 5 s that a stop may take; sockets have 1 s before it, sinks 1 s after
@@ -122,28 +121,25 @@ async function takeDown({ undo, log }: Node): Promise<void> {
   }
 }
 
-/** The API is read in only when it is asked for: it is the larger half of the program. */
-async function startRestApi(node: Node, observed: Observed): Promise<void> {
-  const { config, log, clock, local, undo } = node
+/** The API is read in only when it is asked for, and in a thread of its own: it is the larger half of the program. */
+async function startRestApi({ config, log, undo }: Node, observed: Observed): Promise<void> {
   const { core } = config
   log.info('API mode enabled, starting http daemon...')
-  const { startApi } = await import('./api/server.ts')
-  const reader = openSqliteReader(core.dbFile)
-  undo.push(async () => reader.close())
-  const api = await startApi(
+  const { keepApi } = await import('./api/keep-api.ts')
+  const answers = { health: () => healthReport(observed), metrics: () => metricReadings(observed) }
+  const api = await keepApi(
     {
       listen: places([core.apiListen])[0] ?? failedCheck(core.apiListen),
       keys: core.apiKeys,
       allowAnonymous: core.apiAllowAnonymous,
+      unlimitedRanges: core.apiUnlimited,
       version: VERSION,
-      isBogon: createBogonCheck(core.publicRanges),
-      ownAddresses: local.all,
-      health: () => healthReport(observed),
-      metrics: () => metricReadings(observed),
-      wallMs: clock.wallMs,
-      log,
+      dbFile: core.dbFile,
+      publicRanges: core.publicRanges,
+      first: { health: answers.health(), metrics: answers.metrics() },
     },
-    reader,
+    answers,
+    log,
   )
   undo.push(api.stop)
   log.notice(`Listening for incoming HTTP connections... ${endpointText(api.address, api.port)}`)

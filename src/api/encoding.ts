@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { pipeline, type Readable } from 'node:stream'
-import { constants, createGzip, gzip } from 'node:zlib'
+import { constants, gzip } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-const MIN_GZIP_CHARACTERS = 1_400 // chosen: what fits one Ethernet frame gains nothing
+const MIN_PACKED = 1_400 // chosen: what fits one Ethernet frame gains nothing
+
+/** Says whether so many characters or bytes get shorter on the way when they are compressed. */
+export function isWorthPacking(length: number): boolean {
+  return length >= MIN_PACKED
+}
 
 /** RFC 9110 §12.5.3, for the one coding we have. No header at all means: as it is. */
 export function acceptsGzip(acceptEncoding: string | undefined): boolean {
@@ -22,7 +26,7 @@ export function acceptsGzip(acceptEncoding: string | undefined): boolean {
 /** Sends a body that is whole in memory, compressed where that pays. */
 export function sendText(request: FastifyRequest, reply: FastifyReply, type: string, text: string): undefined {
   reply.header('content-type', type)
-  if (text.length < MIN_GZIP_CHARACTERS || !acceptsGzip(request.headers['accept-encoding'])) {
+  if (!isWorthPacking(text.length) || !acceptsGzip(request.headers['accept-encoding'])) {
     reply.send(text)
     return
   }
@@ -30,16 +34,4 @@ export function sendText(request: FastifyRequest, reply: FastifyReply, type: str
     if (error === null) reply.header('content-encoding', 'gzip')
     reply.send(error ?? packed)
   })
-}
-
-/** Sends a body as it is made, compressed when the client takes that. Whoever reads the source closes it. */
-export function sendStream(request: FastifyRequest, reply: FastifyReply, type: string, source: Readable): undefined {
-  reply.header('content-type', type)
-  if (!acceptsGzip(request.headers['accept-encoding'])) {
-    reply.send(source)
-    return
-  }
-  const packed = createGzip({ level: constants.Z_BEST_SPEED })
-  pipeline(source, packed, () => {}) // the end of either one ends the other; the response tells of it
-  reply.header('content-encoding', 'gzip').send(packed)
 }

@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { jsonText } from '../event/json.ts'
 import { parseIp } from '../net/ip.ts'
-import type { EventPage, EventQuery, EventReader } from '../store/store.ts'
+import type { EventQuery } from '../store/store.ts'
 import type { ApiContext } from './api-context.ts'
 import { entityTag, sentNotModified } from './conditional.ts'
-import { CURSOR_PATTERN, decodeCursor, encodeCursor, MAX_CURSOR_LENGTH } from './cursor.ts'
-import { sendText } from './encoding.ts'
-import { EVENT_SCHEMA, eventBody } from './event-body.ts'
-import { linkNext, SINCE_PARAMETER, storedTime } from './list-answer.ts'
-import type { ListInProgress } from './lists.ts'
+import { CURSOR_PATTERN, decodeCursor, MAX_CURSOR_LENGTH } from './cursor.ts'
+import { EVENT_SCHEMA } from './event-body.ts'
+import { SINCE_PARAMETER, storedTime } from './list-answer.ts'
 import type { ParameterSchemas, ParameterValues } from './parameters.ts'
 import { INVALID_REQUEST, JSON_TYPE, refusal, refuse } from './refuse.ts'
 import type { JsonSchema, Route } from './route.ts'
-
-const EVENTS_PER_TURN = 25
-// A filter that hardly anything passes makes short pages, not long waits: one question looks at a bounded number of rows.
-const MAX_QUESTIONS = 50
-// A message may have 128 KiB, so 1,000 of them would be more than anyone wants in memory.
-const MAX_PAGE_CHARACTERS = 4 * 1024 * 1024
 
 const PARAMETERS = {
   ip: { description: 'an IP address', type: 'string', pattern: '.', maxLength: 100 },
@@ -81,17 +72,11 @@ export function eventsRoute(context: ApiContext): Route {
   }
 }
 
-function answerEvents(
-  { reader, start, lists }: ApiContext,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): undefined | Promise<undefined> {
+function answerEvents({ reader, start, lists }: ApiContext, request: FastifyRequest, reply: FastifyReply): undefined {
   const query = eventQuery(request.query as ParameterValues<typeof PARAMETERS>) // checked by the server
   if (typeof query === 'string') return refuse(reply, 400, INVALID_REQUEST, query)
   if (sentNotModified(request, reply, entityTag(request, start, reader.version()))) return
-  const list = lists.begin(request, reply)
-  if (list === null) return
-  return answerPage(reader, list, request, reply, query)
+  return lists.send(request, reply, { kind: 'events', query }, { type: JSON_TYPE, none: 'No events found' })
 }
 
 /** The store's question, or what is wrong with ours. */
@@ -112,32 +97,4 @@ function eventQuery(values: ParameterValues<typeof PARAMETERS>): EventQuery | st
     ...(values.credentials === 'true' ? { withCredentials: true } : {}),
     ...(before === undefined ? {} : { before: Number(before) }),
   }
-}
-
-async function answerPage(
-  reader: EventReader,
-  list: ListInProgress,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  query: EventQuery,
-): Promise<undefined> {
-  const bodies: string[] = []
-  let characters = 0
-  let next: number | null = query.before ?? Number.MAX_SAFE_INTEGER
-  for (let asked = 0; asked < MAX_QUESTIONS && next !== null; asked++) {
-    const limit = Math.min(EVENTS_PER_TURN, query.limit - bodies.length)
-    if (limit === 0 || characters > MAX_PAGE_CHARACTERS) break
-    const page: EventPage = reader.events({ ...query, before: next, limit })
-    for (const event of page.events) {
-      const body = jsonText(eventBody(event))
-      bodies.push(body)
-      characters += body.length
-    }
-    next = page.nextBefore
-    await list.turn()
-    if (list.ended()) return
-  }
-  const cursor = next === null ? null : encodeCursor([String(next)])
-  if (cursor !== null) linkNext(request, reply, cursor)
-  return sendText(request, reply, JSON_TYPE, `{"events":[${bodies.join(',')}],"next_cursor":${JSON.stringify(cursor)}}`)
 }

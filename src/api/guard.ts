@@ -2,6 +2,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { namesThisMachine } from './host-header.ts'
+import type { RateLimit } from './rate-limit.ts'
 import { INVALID_REQUEST, METHOD_NOT_ALLOWED, NO_SUCH_RESOURCE, refuse } from './refuse.ts'
 
 export const ALLOWED_METHODS = 'GET, HEAD, OPTIONS'
@@ -16,6 +17,7 @@ const PREFLIGHT = {
 const MAX_TARGET_CHARACTERS = 8_000 // RFC 9110 §4.1 asks for at least that many
 
 export interface GuardRules {
+  readonly rate: RateLimit
   /** Anonymous on loopback: the one place where DNS rebinding would get a web page in. */
   readonly checkHost: boolean
   /** Web pages of other origins may ask. */
@@ -28,14 +30,18 @@ export interface GuardRules {
 }
 
 /**
- * What every request has to pass before its route sees it, in this order: a target of sane length, a Host that means
+ * What every request has to pass before its route sees it, in this order: how often its client asks, a target of sane length, a Host that means
  * us, a key, a path that exists, a method that it has, and no body. Says whether the request may go on; if not, it
  * has been answered. Bodies are never read: the connection closes after the answer.
  */
 export function createGuard(rules: GuardRules): (request: FastifyRequest, reply: FastifyReply) => boolean {
   return (request, reply) => {
     if (hasBody(request)) reply.header('connection', 'close')
-    if (request.url.length > MAX_TARGET_CHARACTERS) {
+    const waitS = rules.rate.take(request.socket.remoteAddress)
+    if (waitS > 0) {
+      reply.header('retry-after', String(waitS)) // RFC 6585 §4
+      refuse(reply, 429, 'Too many requests', `try again in ${waitS} s; see --api-unlimited`)
+    } else if (request.url.length > MAX_TARGET_CHARACTERS) {
       refuse(reply, 414, 'The request target is too long')
     } else if (request.headers.host === undefined && request.raw.httpVersion !== '1.0') {
       refuse(reply, 400, INVALID_REQUEST, 'the request needs a Host header') // RFC 9112 §3.2

@@ -18,6 +18,7 @@ export interface HealthReport {
 }
 
 const MAX_REASON_CHARACTERS = 300
+const MAX_SILENT_MS = 10_000 // chosen: a flood keeps the main thread busy for a second at most, so it is stuck then
 
 const HEALTH_SCHEMA = {
   type: 'object',
@@ -39,6 +40,10 @@ const HEALTH_SCHEMA = {
           reason: { type: 'string' },
         },
       },
+    },
+    unanswered_seconds: {
+      type: 'number',
+      description: 'What receives has not answered for so long; the rest is what it told last',
     },
     dropped: {
       type: 'object',
@@ -62,7 +67,7 @@ export function healthRoute(context: ApiContext): Route {
         content: { 'application/json': HEALTH_SCHEMA, 'text/html': null },
       },
       503: {
-        description: 'Events cannot be stored',
+        description: 'Events cannot be stored, or what receives them has not answered for 10 seconds',
         content: { 'application/json': HEALTH_SCHEMA, 'text/html': null },
       },
     },
@@ -70,9 +75,11 @@ export function healthRoute(context: ApiContext): Route {
   }
 }
 
-function answerHealth(context: ApiContext, request: FastifyRequest, reply: FastifyReply): undefined {
-  const report = context.health()
-  const body = healthBody(report, context.version, context.hasKey(request))
+async function answerHealth(context: ApiContext, request: FastifyRequest, reply: FastifyReply): Promise<undefined> {
+  const { value, silentMs } = await context.health()
+  const stuck = `what receives has not answered for ${Math.round(silentMs / 1_000)} s`
+  const report = silentMs < MAX_SILENT_MS ? value : { ...value, notStoring: stuck }
+  const body = healthBody(report, silentMs, context.version, context.hasKey(request))
   reply.code(report.notStoring === null ? 200 : 503)
   reply.header('cache-control', 'no-store').header('vary', 'Accept, Authorization')
   if (wantsHtml(request)) {
@@ -81,7 +88,7 @@ function answerHealth(context: ApiContext, request: FastifyRequest, reply: Fasti
   reply.header('content-type', JSON_TYPE).send(body)
 }
 
-function healthBody(report: HealthReport, version: string, withDetails: boolean) {
+function healthBody(report: HealthReport, silentMs: number, version: string, withDetails: boolean) {
   const { notStoring, sinks, dropped } = report
   const verdict =
     notStoring === null
@@ -91,6 +98,7 @@ function healthBody(report: HealthReport, version: string, withDetails: boolean)
   return {
     ...verdict,
     ...(notStoring === null ? {} : { reason: shown(notStoring, MAX_REASON_CHARACTERS) }),
+    ...(silentMs === 0 ? {} : { unanswered_seconds: Math.round(silentMs / 100) / 10 }),
     sinks: sinks.map(({ name, trouble }) =>
       trouble === null
         ? { name, status: 'OK' }

@@ -8,7 +8,8 @@ import type { ApiContext } from './api-context.ts'
 import { entityTag, sentNotModified } from './conditional.ts'
 import { detailProperties, profileBody } from './details.ts'
 import { sendText } from './encoding.ts'
-import { answerList, LIST_PARAMETERS, type ListKind, NEXT_CURSOR_SCHEMA, PROOF_SCHEMA } from './list-answer.ts'
+import { answerList, LIST_PARAMETERS, NEXT_CURSOR_SCHEMA, PROOF_SCHEMA } from './list-answer.ts'
+import { proofBody } from './list-kind.ts'
 import type { ParameterValues } from './parameters.ts'
 import {
   INVALID_REQUEST,
@@ -20,21 +21,6 @@ import {
   sendNothingKnown,
 } from './refuse.ts'
 import { type JsonSchema, pathParameter, type Route } from './route.ts'
-
-const BAD_ACTORS: ListKind<BadActor> = {
-  name: 'ip_addresses',
-  none: 'No bad actors found',
-  total: (totals) => totals.badActors,
-  rows: (snapshot, query) => snapshot.badActors(query),
-  position: (row) => ({ seenLast: row.seenLast, key: row.ipAddress }),
-  element: (row) => ({
-    ip_address: row.ipAddress,
-    seen_last: row.seenLast,
-    seen_count: String(row.seenCount),
-    seen_first: row.seenFirst,
-    ...proofBody(row),
-  }),
-}
 
 const PROOF_PROPERTIES = {
   proof: PROOF_SCHEMA,
@@ -104,7 +90,7 @@ export function ipAddressRoutes(context: ApiContext): readonly Route[] {
       },
       handle: (request, reply) => {
         const values = request.query as ParameterValues<typeof LIST_PARAMETERS> // checked by the server
-        return answerList(BAD_ACTORS, context, request, reply, values)
+        return answerList('ip_addresses', context, request, reply, values)
       },
     },
     oneAddress(context, '/ip-addresses/{ip}', 'findIpAddress', 'Is this address a bad actor?'),
@@ -143,10 +129,6 @@ function answerAddress(
   if (sentNotModified(request, reply, entityTag(request, start, stamp))) return
   const body = remember(`ip ${ip}`, stamp, () => jsonText(badActorBody(reader, ip, found)))
   return sendText(request, reply, JSON_TYPE, body)
-}
-
-function proofBody({ bestProof, proofAt, proofBy }: BadActor) {
-  return { proof: bestProof, proof_at: proofAt ?? '', proof_by: proofBy ?? '' }
 }
 
 function badActorBody(reader: EventReader, ip: IpAddress, found: BadActor) {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { ListQuery } from '../store/store.ts'
 import type { ApiContext } from './api-context.ts'
-import { BLOCKLIST_FORMATS, blockable, blocklistText } from './blocklist.ts'
+import { BLOCKLIST_FORMATS } from './blocklist.ts'
 import { entityTag, sentNotModified } from './conditional.ts'
 import { SINCE_PARAMETER, storedTime } from './list-answer.ts'
-import { sendList } from './list-stream.ts'
+import type { ListJob } from './list-job.ts'
 import type { ParameterSchemas, ParameterValues } from './parameters.ts'
 import { JSON_TYPE, refusal } from './refuse.ts'
 import type { JsonSchema, Route } from './route.ts'
@@ -59,14 +60,8 @@ function answerBlocklist(context: ApiContext, request: FastifyRequest, reply: Fa
   const ownAddresses = context.ownAddresses()
   const tag = entityTag(request, context.start, context.reader.version(), [...ownAddresses].join(' '))
   if (sentNotModified(request, reply, tag)) return
-  const list = context.lists.begin(request, reply)
-  if (list === null) return
-  const actors = list.snapshot().badActors({
-    order: 'newest',
-    minProof,
-    ...(since === undefined ? {} : { since: storedTime(since) }),
-  })
-  const addresses = blockable(actors, { isBogon: context.isBogon, ownAddresses })
+  const query: ListQuery = { order: 'newest', minProof, ...(since === undefined ? {} : { since: storedTime(since) }) }
+  const job: ListJob = { kind: 'blocklist', format, query, ownAddresses: [...ownAddresses] }
   const type = format === 'json' ? JSON_TYPE : 'text/plain; charset=utf-8'
-  return sendList(list, request, reply, type, blocklistText(format, addresses))
+  return context.lists.send(request, reply, job, { type, none: 'No bad actors found' })
 }

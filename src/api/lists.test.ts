@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { EventReader, ListQuery } from '../store/store.ts'
-import { fixtureOptions, startFixtureApi } from './fixture-api.ts'
+import { fixtureOptions, makeListsHere, startFixtureApi } from './fixture-api.ts'
 import { createFixtureReader } from './fixture-reader.ts'
 import { API_LIMITS, type ApiLimits } from './limits.ts'
 import { startApi } from './server.ts'
@@ -104,7 +104,7 @@ for (const headers of ['', 'Accept-Encoding: gzip\r\n']) {
     const socket = await askAndStall(store.port, t, headers)
     socket.resume()
     await once(socket, 'close')
-    assert.equal(store.openSnapshots(), 0)
+    await eventually(t, () => assert.equal(store.openSnapshots(), 0))
   })
 }
 
@@ -123,7 +123,7 @@ test('however many lists are read at full speed, a round of the event loop makes
     const before = store.rows()
     await setImmediate()
     const made = store.rows() - before
-    assert.ok(made < 150, `${made} rows in round ${round}`) // a piece is about 80 of these rows
+    assert.ok(made < 500, `${made} rows in round ${round}`) // a piece is about 250 of these rows
   }
   assert.ok(store.rows() > 3_000)
 })
@@ -152,15 +152,18 @@ test('garbage behind the request for a list cuts the list; no error is written i
   const answer = text(socket)
   socket.write('\0garbage\r\n\r\n')
   assert.equal((await answer).indexOf('HTTP/1.1', 1), -1)
-  assert.equal(store.openSnapshots(), 0)
+  await eventually(t, () => assert.equal(store.openSnapshots(), 0))
 })
 
 test('a stop cuts the lists that are being sent and lets go of the store', async (t) => {
   const store = createEndlessReader()
-  const api = await startApi(fixtureOptions(), store.reader, { ...API_LIMITS, stopGraceMs: 10 })
+  const api = await startApi(fixtureOptions(), store.reader, makeListsHere(store.reader), {
+    ...API_LIMITS,
+    stopGraceMs: 10,
+  })
   await askAndStall(api.port, t)
   await api.stop()
-  assert.equal(store.openSnapshots(), 0)
+  await eventually(t, () => assert.equal(store.openSnapshots(), 0))
 })
 
 test('a store that fails in the middle of a list cuts it, so that it cannot pass for whole', async (t) => {

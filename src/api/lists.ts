@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { reason } from '../ops/errors.ts'
-import type { EventReader, Snapshot } from '../store/store.ts'
-import { refuse } from './refuse.ts'
-import { createTurns } from './turns.ts'
+import { acceptsGzip } from './encoding.ts'
+import type { FromMaker, ListJob } from './list-job.ts'
+import type { ListMaking, ListOnItsWay } from './list-making.ts'
+import { createPieceStream, type PieceStream } from './list-stream.ts'
+import { linkNext } from './next-page.ts'
+import { refuse, sendNothingKnown } from './refuse.ts'
 
 export interface ListLimits {
   /** More lists than this at a time are answered 503. */
@@ -15,20 +17,17 @@ export interface ListLimits {
 
 export const LIST_LIMITS: ListLimits = { maxLists: 32, deadlineMs: 60_000 } // chosen
 
-/** One long answer on its way. It ends with its response, whichever way that comes about. */
-export interface ListInProgress {
-  /** The list's own view of the store; opened by the first call, closed at the end. */
-  snapshot(): Snapshot
-  /** Resolves when the next piece may be made. Check `ended()` then: the client may have gone meanwhile. */
-  turn(): Promise<void>
-  ended(): boolean
-  /** Tells the operator that the list had to be cut, and why. */
-  failed(error: unknown): void
+/** How a list is answered. */
+interface ListAnswer {
+  /** Media type. */
+  readonly type: string
+  /** Message of the 404 that an empty list is. */
+  readonly none: string
 }
 
 export interface Lists {
-  /** Admits one more list, or sends 503 and returns null. */
-  begin(request: FastifyRequest, reply: FastifyReply): ListInProgress | null
+  /** Has one more list made and sends it as it comes, or sends 503. */
+  send(request: FastifyRequest, reply: FastifyReply, job: ListJob, answer: ListAnswer): undefined
   inProgress(): number
   refused(): number
   /** Ends every list at once and closes its connection. */
@@ -37,51 +36,102 @@ export interface Lists {
 
 /** Keeps count of the long answers, so that their snapshots, and the memory they use, stay bounded. */
 export function createLists(
-  reader: EventReader,
+  making: ListMaking,
   { maxLists, deadlineMs }: ListLimits,
   onFailure: (text: string) => void,
 ): Lists {
   const open = new Set<() => void>()
-  const turn = createTurns()
   let refused = 0
 
-  function begin(request: FastifyRequest, reply: FastifyReply): ListInProgress | null {
+  function refuseList(reply: FastifyReply, error: string, detail: string): undefined {
+    refused++
+    reply.header('retry-after', '1')
+    return refuse(reply, 503, error, detail)
+  }
+
+  function send(request: FastifyRequest, reply: FastifyReply, job: ListJob, answer: ListAnswer): undefined {
     if (open.size >= maxLists) {
-      refused++
-      reply.header('retry-after', '1')
-      refuse(reply, 503, 'Too many lists at a time', `at most ${maxLists} are sent at once; try again in a second`)
-      return null
+      return refuseList(
+        reply,
+        'Too many lists at a time',
+        `at most ${maxLists} are sent at once; try again in a second`,
+      )
     }
-    let snapshot: Snapshot | null = null
-    let ended = false
+    let stream: PieceStream | null = null
+    const list = making.begin(job, acceptsGzip(request.headers['accept-encoding']), tell)
+    if (list === null) return refuseList(reply, 'No lists just now', 'what makes them has failed and starts again soon')
+    const end = admitted(request, reply, list)
+
+    function tell(message: FromMaker): void {
+      switch (message.kind) {
+        case 'none':
+          return sendNothingKnown(reply, answer.none)
+        case 'begun':
+          stream = sendBegun(message, request, reply, answer.type, list)
+          return
+        case 'piece':
+          return stream?.take(message.piece)
+        case 'done':
+          return stream?.done()
+        case 'failed':
+          if (stream === null) return void reply.send(new Error(message.reason))
+          onFailure(`REST API: a list failed and was cut: ${message.reason}`)
+          stream.fail(new Error(message.reason))
+          return end()
+        default:
+          return message satisfies never
+      }
+    }
+  }
+
+  /** Counts a list until its response is over, whichever way that comes about; gives what ends it. */
+  function admitted({ raw }: FastifyRequest, reply: FastifyReply, list: ListOnItsWay): () => void {
     const end = () => {
-      ended = true
       clearTimeout(deadline)
       open.delete(cut)
-      snapshot?.close()
-      snapshot = null
+      list.end()
     }
     const cut = () => {
-      request.raw.socket.destroy()
+      raw.socket.destroy()
       end() // not left to the response's close: a response that waits behind another on its connection never has one
     }
     const deadline = setTimeout(cut, deadlineMs)
     open.add(cut)
     reply.raw.once('close', end)
-    return {
-      snapshot: () => (snapshot ??= reader.snapshot()),
-      turn,
-      ended: () => ended,
-      failed: (error) => onFailure(`REST API: a list failed and was cut: ${reason(error)}`),
-    }
+    return end
   }
 
   return {
-    begin,
+    send,
     inProgress: () => open.size,
     refused: () => refused,
     stop() {
       for (const cut of open) cut()
     },
   }
+}
+
+/** Sends the head and what there is; gives the stream that the rest goes to, unless that was all. */
+function sendBegun(
+  { cursor, isPacked, piece, isWhole }: Extract<FromMaker, { kind: 'begun' }>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  type: string,
+  list: ListOnItsWay | null,
+): PieceStream | null {
+  reply.header('content-type', type)
+  if (cursor !== null) linkNext(request, reply, cursor)
+  if (isPacked) reply.header('content-encoding', 'gzip')
+  if (isWhole) {
+    reply.send(Buffer.from(piece.buffer, piece.byteOffset, piece.length))
+    return null
+  }
+  if (request.method === 'HEAD') {
+    reply.send()
+    return null
+  }
+  const stream = createPieceStream(() => list?.more())
+  stream.take(piece)
+  reply.send(stream.readable)
+  return stream
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startFixtureApi } from './fixture-api.ts'
 import { createFixtureReader } from './fixture-reader.ts'
-import { metricsText } from './metrics.ts'
+import { metricsText } from './metrics-text.ts'
 
 test('readings become Prometheus text', async () => {
   const text = await metricsText([

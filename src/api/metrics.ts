@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { Counter, Gauge, Registry } from 'prom-client'
 import type { ApiContext } from './api-context.ts'
 import { sendText } from './encoding.ts'
 import type { RequestCounts } from './request-counts.ts'
@@ -16,7 +15,7 @@ export interface MetricReading {
   readonly values: readonly { readonly labels?: Readonly<Record<string, string>>; readonly value: number }[]
 }
 
-const LABEL = /^[\w .:/{}[\]-]{0,64}$/
+const TEXT_FORMAT = 'text/plain; version=0.0.4; charset=utf-8' // Prometheus, "Exposition formats"
 
 /** `/metrics`: the daemon's readings and the API's own, as Prometheus text. */
 export function metricsRoute(context: ApiContext, requests: RequestCounts): Route {
@@ -30,31 +29,17 @@ export function metricsRoute(context: ApiContext, requests: RequestCounts): Rout
       200: { description: 'Prometheus text format 0.0.4', content: { 'text/plain': null } },
     },
     handle: async (request, reply) => {
-      const text = await metricsText([...context.metrics(), ...ownReadings(context, requests)])
+      const { value, silentMs } = await context.metrics()
+      const { metricsText } = await import('./metrics-text.ts') // read in by the first who asks
+      const text = await metricsText([...value, ...ownReadings(context, requests, silentMs)])
       reply.header('cache-control', 'no-store').header('vary', 'Accept-Encoding')
-      return sendText(request, reply, Registry.PROMETHEUS_CONTENT_TYPE, text)
+      return sendText(request, reply, TEXT_FORMAT, text)
     },
   }
 }
 
-/** Readings as Prometheus text, with HELP and TYPE. */
-export async function metricsText(readings: readonly MetricReading[]): Promise<string> {
-  const registry = new Registry()
-  for (const { name, help, type, values } of readings) {
-    const labelNames = [...new Set(values.flatMap(({ labels }) => Object.keys(labels ?? {})))]
-    const configuration = { name, help, labelNames, registers: [registry] }
-    const metric = type === 'counter' ? new Counter(configuration) : new Gauge(configuration)
-    for (const { labels, value } of values) metric.inc(safeLabels(labels ?? {}), value)
-  }
-  return await registry.metrics()
-}
-
-// The last line of defence: a label that is not one of our own words is not passed on, whoever let it come this far.
-function safeLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(labels).map(([name, text]) => [name, LABEL.test(text) ? text : 'other']))
-}
-
-function ownReadings({ reader, lists, version }: ApiContext, requests: RequestCounts): MetricReading[] {
+function ownReadings(context: ApiContext, requests: RequestCounts, silentMs: number): MetricReading[] {
+  const { reader, lists, version } = context
   const { badActors, calledNumbers } = reader.totals()
   const gauge = (name: string, help: string, value: number): MetricReading => ({
     name,
@@ -72,9 +57,21 @@ function ownReadings({ reader, lists, version }: ApiContext, requests: RequestCo
     gauge('sentrypeer_bad_actors', 'Distinct source addresses in the database.', badActors),
     gauge('sentrypeer_called_numbers', 'Distinct called numbers in the database.', calledNumbers),
     gauge('sentrypeer_api_lists_in_progress', 'Long answers that are being sent.', lists.inProgress()),
+    gauge('sentrypeer_api_list_thread', '1 while there is a thread that makes lists.', context.isMakingLists() ? 1 : 0),
+    gauge(
+      'sentrypeer_unanswered_seconds',
+      'For so long has what receives not answered, and its readings here are old; 0 while it answers.',
+      silentMs / 1_000,
+    ),
+    {
+      name: 'sentrypeer_api_rate_limited_total',
+      help: 'Requests answered 429: their client asked too often.',
+      type: 'counter',
+      values: [{ value: context.rateLimited() }],
+    },
     {
       name: 'sentrypeer_api_lists_refused_total',
-      help: 'Long answers refused because too many were being sent.',
+      help: 'Long answers refused: too many were being sent, or what makes them had failed.',
       type: 'counter',
       values: [{ value: lists.refused() }],
     },

@@ -7,28 +7,13 @@ import type { ApiContext } from './api-context.ts'
 import { entityTag, sentNotModified } from './conditional.ts'
 import { detailProperties, profileBody } from './details.ts'
 import { sendText } from './encoding.ts'
-import { answerList, LIST_PARAMETERS, type ListKind, NEXT_CURSOR_SCHEMA, PROOF_SCHEMA } from './list-answer.ts'
+import { answerList, LIST_PARAMETERS, NEXT_CURSOR_SCHEMA, PROOF_SCHEMA } from './list-answer.ts'
 import type { ParameterValues } from './parameters.ts'
 import { JSON_TYPE, NO_SUCH_RESOURCE, nothingKnown, refusal, refuse, sendNothingKnown } from './refuse.ts'
 import { type JsonSchema, pathParameter, type Route } from './route.ts'
 
 const NUMBER_PATTERN = '^\\+?[0-9]+$'
 const NUMBER = new RegExp(NUMBER_PATTERN)
-
-const CALLED_NUMBERS: ListKind<CalledNumber> = {
-  name: 'called_numbers',
-  none: 'No phone numbers found',
-  total: (totals) => totals.calledNumbers,
-  rows: (snapshot, query) => snapshot.calledNumbers(query),
-  position: (row) => ({ seenLast: row.seenLast, key: row.calledNumber }),
-  element: (row) => ({
-    called_number: row.calledNumber,
-    seen_last: row.seenLast,
-    seen_count: String(row.seenCount),
-    seen_first: row.seenFirst,
-    proof: row.bestProof,
-  }),
-}
 
 const LIST_SCHEMA = {
   type: 'object',
@@ -94,7 +79,7 @@ export function numberRoutes(context: ApiContext): readonly Route[] {
       },
       handle: (request, reply) => {
         const values = request.query as ParameterValues<typeof LIST_PARAMETERS> // checked by the server
-        return answerList(CALLED_NUMBERS, context, request, reply, values)
+        return answerList('called_numbers', context, request, reply, values)
       },
     },
     {

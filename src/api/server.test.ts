@@ -4,9 +4,14 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { OperatorError } from '../ops/errors.ts'
-import { fixtureOptions, startFixtureApi } from './fixture-api.ts'
+import { type FixtureOptions, fixtureOptions, makeListsHere, startFixtureApi } from './fixture-api.ts'
 import { createFixtureReader } from './fixture-reader.ts'
 import { startApi } from './server.ts'
+
+function startHere(options: FixtureOptions = {}) {
+  const reader = createFixtureReader()
+  return startApi(fixtureOptions(options), reader, makeListsHere(reader))
+}
 
 const NOT_THERE = '{"error":"The requested resource could not be found."}'
 
@@ -75,7 +80,7 @@ test('every answer says who answers, and that its type is to be believed', async
 
 for (const host of ['0.0.0.0', '::', '192.0.2.1', 'pbx.example']) {
   test(`without a key the API does not listen on ${host}`, async () => {
-    const starting = startApi(fixtureOptions({ listen: { host, port: 0 } }), createFixtureReader())
+    const starting = startHere({ listen: { host, port: 0 } })
     await assert.rejects(starting, (error) => error instanceof OperatorError && error.code === 'API_NEEDS_KEY')
   })
 }
@@ -85,10 +90,7 @@ for (const [why, options] of [
   ['when everyone may ask', { allowAnonymous: true }],
 ] as const) {
   test(`${why} the API listens beyond loopback`, async (t) => {
-    const api = await startApi(
-      fixtureOptions({ listen: { host: '0.0.0.0', port: 0 }, ...options }),
-      createFixtureReader(),
-    )
+    const api = await startHere({ listen: { host: '0.0.0.0', port: 0 }, ...options })
     t.after(() => api.stop())
     assert.equal(api.address, '0.0.0.0')
     assert.equal((await fetch(`http://127.0.0.1:${api.port}/`)).status, 200)
@@ -97,7 +99,7 @@ for (const [why, options] of [
 
 for (const host of ['127.0.0.1', 'localhost']) {
   test(`without a key the API listens on ${host}`, async (t) => {
-    const api = await startApi(fixtureOptions({ listen: { host, port: 0 } }), createFixtureReader())
+    const api = await startHere({ listen: { host, port: 0 } })
     t.after(() => api.stop())
     assert.equal((await fetch(`http://${host}:${api.port}/`)).status, 200)
   })
@@ -109,23 +111,17 @@ test('a port that is taken is an error that names it and what to do', async (t) 
   t.after(() => other.close())
   const taken = other.address()
   assert.ok(taken !== null && typeof taken === 'object')
-  await assert.rejects(
-    startApi(fixtureOptions({ listen: { host: '127.0.0.1', port: taken.port } }), createFixtureReader()),
-    (error) => {
-      assert.ok(error instanceof OperatorError)
-      assert.equal(error.code, 'LISTEN_FAILED')
-      assert.match(error.message, new RegExp(`on 127\\.0\\.0\\.1:${taken.port}: EADDRINUSE`))
-      assert.match(error.hint, /--api-listen/)
-      return true
-    },
-  )
+  await assert.rejects(startHere({ listen: { host: '127.0.0.1', port: taken.port } }), (error) => {
+    assert.ok(error instanceof OperatorError)
+    assert.equal(error.code, 'LISTEN_FAILED')
+    assert.match(error.message, new RegExp(`on 127\\.0\\.0\\.1:${taken.port}: EADDRINUSE`))
+    assert.match(error.hint, /--api-listen/)
+    return true
+  })
 })
 
 test('an address that the machine does not have is an error that says so', async () => {
-  const starting = startApi(
-    fixtureOptions({ listen: { host: '192.0.2.1', port: 0 }, keys: ['secret'] }),
-    createFixtureReader(),
-  )
+  const starting = startHere({ listen: { host: '192.0.2.1', port: 0 }, keys: ['secret'] })
   await assert.rejects(starting, (error) => {
     assert.ok(error instanceof OperatorError)
     assert.equal(error.code, 'LISTEN_FAILED')
@@ -135,7 +131,7 @@ test('an address that the machine does not have is an error that says so', async
 })
 
 test('after a stop nothing listens any more', async () => {
-  const api = await startApi(fixtureOptions(), createFixtureReader())
+  const api = await startHere()
   await fetch(`http://127.0.0.1:${api.port}/`)
   await api.stop()
   await assert.rejects(fetch(`http://127.0.0.1:${api.port}/`))

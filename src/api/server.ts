@@ -2,12 +2,13 @@
 
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
-import { endpointText, type IpAddress, parseIp } from '../net/ip.ts'
+import { createRangeCheck, endpointText, type IpAddress, parseIp } from '../net/ip.ts'
 import { errorCode, OperatorError, reason } from '../ops/errors.ts'
 import { createRepeatedNotice, type Log } from '../ops/log.ts'
 import { isLoopback, requireKeyBeyondLoopback } from '../ops/loopback.ts'
 import type { EventReader } from '../store/store.ts'
 import type { ApiContext } from './api-context.ts'
+import type { Told } from './ask-main.ts'
 import { eventsRoute } from './events.ts'
 import { type HealthReport, healthRoute } from './health.ts'
 import { createHttpServer } from './http-server.ts'
@@ -15,10 +16,12 @@ import { ipAddressRoutes } from './ip-addresses.ts'
 import { ipsetRoute } from './ipset.ts'
 import { createKeyCheck } from './keys.ts'
 import { API_LIMITS, type ApiLimits } from './limits.ts'
+import { createListMaking, type ListMaking, type StartMaker } from './list-making.ts'
 import { createLists, type Lists } from './lists.ts'
 import { type MetricReading, metricsRoute } from './metrics.ts'
 import { numberRoutes } from './numbers.ts'
 import { openapiRoute } from './openapi.ts'
+import { createRateLimit } from './rate-limit.ts'
 import { createMemory } from './remember.ts'
 import { createRequestCounts } from './request-counts.ts'
 import { rootRoute } from './root.ts'
@@ -32,14 +35,17 @@ export interface ApiOptions {
   readonly keys: readonly string[]
   /** Listen beyond loopback even without a key. */
   readonly allowAnonymous: boolean
+  /** Clients there may ask as often as they like; so may loopback. */
+  readonly unlimitedRanges: readonly string[]
   readonly version: string
   isBogon(address: IpAddress): boolean
   /** Addresses that never get into a blocklist, whatever arrives in their name. */
   ownAddresses(): ReadonlySet<string>
-  health(): HealthReport
+  health(): Promise<Told<HealthReport>>
   /** The daemon's readings; the API adds its own. */
-  metrics(): readonly MetricReading[]
-  wallMs(): number
+  metrics(): Promise<Told<readonly MetricReading[]>>
+  /** A clock that never goes back. */
+  steadyMs(): number
   readonly log: Log
 }
 
@@ -51,15 +57,21 @@ export interface Api {
 }
 
 /**
- * Serves the REST API. Throws an OperatorError when it must not or cannot listen. The reader stays the caller's, to be
- * closed after `stop`.
+ * Serves the REST API in this thread; what `startMaker` starts makes the lists. Throws an OperatorError when it must not
+ * or cannot listen. The reader stays the caller's, to be closed after `stop`.
  */
-export async function startApi(options: ApiOptions, reader: EventReader, limits = API_LIMITS): Promise<Api> {
+export async function startApi(
+  options: ApiOptions,
+  reader: EventReader,
+  startMaker: StartMaker,
+  limits = API_LIMITS,
+): Promise<Api> {
   const { listen } = options
   requireKeyBeyondLoopback(listen.host, options.keys, options.allowAnonymous)
-  const failure = createRepeatedNotice(options.log.warn, NOTICE_MS, options.wallMs)
-  const lists = createLists(reader, limits, failure)
-  const app = buildServer(options, reader, lists, limits, failure)
+  const failure = createRepeatedNotice(options.log.warn, NOTICE_MS, options.steadyMs)
+  const making = createListMaking(startMaker, limits.listIdleMs, failure)
+  const lists = createLists(making, limits, failure)
+  const app = buildServer(options, reader, lists, making, limits, failure)
   // One socket for localhost, which may be two addresses: programs that look it up try both.
   const host = listen.host === 'localhost' ? '127.0.0.1' : listen.host
   try {
@@ -81,6 +93,7 @@ export async function startApi(options: ApiOptions, reader: EventReader, limits 
       await app.close()
       clearTimeout(cut)
       lists.stop()
+      await making.stop()
     },
   }
 }
@@ -89,18 +102,22 @@ function buildServer(
   options: ApiOptions,
   reader: EventReader,
   lists: Lists,
+  making: ListMaking,
   limits: ApiLimits,
   onFailure: (text: string) => void,
 ) {
-  const { keys, log, listen, version, wallMs } = options
+  const { keys, log, listen, version, steadyMs } = options
   const anonymous = keys.length === 0
   const isKey = createKeyCheck(keys)
   const requests = createRequestCounts()
+  const rate = createRateLimit(createRangeCheck(options.unlimitedRanges), limits.rate, steadyMs)
   const context: ApiContext = {
     reader,
     start: randomUUID(),
     lists,
-    remember: createMemory(() => performance.now()),
+    isMakingLists: making.isRunning,
+    rateLimited: rate.refused,
+    remember: createMemory(steadyMs),
     version,
     health: options.health,
     metrics: options.metrics,
@@ -108,10 +125,11 @@ function buildServer(
     ownAddresses: options.ownAddresses,
     hasKey: ({ headers }) => anonymous || isKey(headers.authorization),
   }
-  const wrongKey = createRepeatedNotice(log.warn, NOTICE_MS, wallMs)
+  const wrongKey = createRepeatedNotice(log.warn, NOTICE_MS, steadyMs)
   return createHttpServer({
     routes: routesOf(context, requests),
     rules: {
+      rate,
       checkHost: anonymous && isLoopback(listen.host),
       allowOrigins: anonymous,
       hasKey: context.hasKey,

@@ -185,6 +185,13 @@ export const OPTIONS = {
     default: false,
     help: 'Let the REST API listen beyond loopback without a key',
   },
+  apiUnlimited: {
+    kind: 'texts',
+    long: 'api-unlimited',
+    placeholder: 'NET/BITS',
+    default: [],
+    help: 'Let this range, a PBX say, ask the REST API as often as it likes; loopback may anyway; may be repeated',
+  },
   publicRanges: {
     kind: 'texts',
     long: 'public-range',

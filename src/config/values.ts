@@ -99,6 +99,7 @@ const SPECIAL_FORMS: Readonly<Record<string, Form | undefined>> = {
     accepts: (text) => /^[!-~]+$/.test(text) && (!text.startsWith('sha256:') || /^sha256:[0-9a-fA-F]{64}$/.test(text)),
   },
   'public-range': { must: 'be NETWORK/BITS', example: '192.0.2.0/24', accepts: isRange },
+  'api-unlimited': { must: 'be NETWORK/BITS', example: '192.0.2.0/24', accepts: isRange },
   'never-answer': { must: 'be NETWORK/BITS', example: '192.0.2.0/24', accepts: isRange },
 }
 
