@@ -1,11 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import type { FastifyRequest } from 'fastify'
 import type { Profile, Tally } from '../store/store.ts'
 import { EVENT_SUMMARY_SCHEMA, eventSummary } from './event-body.ts'
+import type { ParameterSchemas, ParameterValues } from './parameters.ts'
 import type { JsonSchema } from './route.ts'
 
 /** How many events the details show, at most. */
 const RECENT_EVENTS = 10
+
+/**
+ * The one parameter of details. Each examined event is a row of its own somewhere in the file, 1.4 µs from memory and far
+ * more from a disk: five are a third of the time of ten, and who wants none, a PBX say, need not wait for any.
+ */
+export const DETAIL_PARAMETERS = {
+  examine: {
+    description: 'How many of the newest events to look at for the counts and `recent_events`; 0 is the quickest',
+    type: 'integer',
+    minimum: 0,
+    maximum: 100,
+    default: 5,
+  },
+} as const satisfies ParameterSchemas
+
+/** The value of `examine`, checked by the server. */
+export function examineOf(request: FastifyRequest): number {
+  const { examine } = request.query as ParameterValues<typeof DETAIL_PARAMETERS>
+  return examine
+}
 
 const MAX_VALUE_CHARACTERS = 256 // an attacker's User-Agent may be 64 KiB, and there may be a hundred of them
 
@@ -28,7 +50,7 @@ export function detailProperties([one, many]: Counterpart) {
   return {
     examined_events: {
       type: 'integer',
-      description: 'How many of the newest events the counts below are over; at most 100',
+      description: 'How many of the newest events the counts below are over; at most `examine`',
     },
     methods: tallySchema('method'),
     user_agents: tallySchema('user_agent'),

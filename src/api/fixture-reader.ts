@@ -26,15 +26,17 @@ export function createFixtureReader(...events: readonly Partial<StoredEvent>[]):
     },
     badActor: (ip) => badActors(stored).find((actor) => actor.ipAddress === ip) ?? null,
     calledNumber: (number) => calledNumbers(stored).find((row) => row.calledNumber === number) ?? null,
-    badActorProfile: (ip) =>
+    badActorProfile: (ip, examine) =>
       profile(
         stored.filter((event) => event.sourceIp === ip),
         (event) => event.calledNumber,
+        examine,
       ),
-    calledNumberProfile: (number) =>
+    calledNumberProfile: (number, examine) =>
       profile(
         stored.filter((event) => event.calledNumber === number),
         (event) => event.sourceIp,
+        examine,
       ),
     events({ ip, number, method, since, minProof, withCredentials, before = Infinity, limit }) {
       const matching = stored
@@ -168,7 +170,8 @@ function isProven(proof: string, minProof: Proof = 'none'): boolean {
   return PROOF_LEVELS.indexOf(proof as Proof) >= PROOF_LEVELS.indexOf(minProof)
 }
 
-function profile(events: readonly StoredEvent[], counterpart: (event: StoredEvent) => string) {
+function profile(all: readonly StoredEvent[], counterpart: (event: StoredEvent) => string, examine: number) {
+  const events = all.slice(Math.max(0, all.length - examine))
   const tally = (textOf: (event: StoredEvent) => string): Tally[] =>
     [...Map.groupBy(events, textOf)]
       .map(([value, own]) => ({ value, seenCount: own.length }))

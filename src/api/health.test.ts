@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { startFixtureApi } from './fixture-api.ts'
+import { fixtureOptions, makeListsHere, startFixtureApi } from './fixture-api.ts'
 import { createFixtureReader } from './fixture-reader.ts'
 import type { HealthReport } from './health.ts'
+import { startApi } from './server.ts'
 
 const WELL: HealthReport = { notStoring: null, sinks: [], dropped: {} }
 const FAILING_SINK: HealthReport = {
@@ -74,3 +75,21 @@ test('a browser gets a page that says the same', async (t) => {
   assert.match(page, /<h1>SentryPeer: FAIL<\/h1>/)
   assert.match(page, /Version &#60;script&#62;/)
 })
+
+for (const [silentMs, status, unanswered] of [
+  [0, 200, undefined],
+  [2_340, 200, 2.3],
+  [10_000, 503, 10],
+] as const) {
+  test(`with a main thread that has been silent for ${silentMs} ms the status is ${status}`, async (t) => {
+    const silent = async () => ({ value: WELL, silentMs })
+    const reader = createFixtureReader()
+    const api = await startApi({ ...fixtureOptions(), health: silent }, reader, makeListsHere(reader))
+    t.after(() => api.stop())
+    const answer = await fetch(`http://127.0.0.1:${api.port}/health-check`)
+    assert.equal(answer.status, status)
+    const body = (await answer.json()) as Record<string, unknown>
+    assert.equal(body['unanswered_seconds'], unanswered)
+    assert.equal(body['reason'], status === 200 ? undefined : 'what receives has not answered for 10 s')
+  })
+}

@@ -39,7 +39,7 @@ test('a bad actor comes with proof, counts over its newest events and the newest
     { sourceIp: '8.8.4.4' },
   )
   const api = await startFixtureApi(t, reader)
-  const body = (await api.json('/ip-addresses/8.8.8.8')) as Record<string, unknown>
+  const body = (await api.json('/ip-addresses/8.8.8.8?examine=50')) as Record<string, unknown>
   assert.deepEqual(
     [body['proof'], body['proof_at'], body['proof_by']],
     ['echo', '2026-01-01 00:01:00.000000000', 'to-tag'],
@@ -60,6 +60,23 @@ test('a bad actor comes with proof, counts over its newest events and the newest
     [13, 12, 11, 10, 9, 8, 7, 6, 5, 4],
   )
 })
+
+for (const [query, examined] of [
+  ['', 5],
+  ['?examine=0', 0],
+  ['?examine=3', 3],
+  ['?examine=100', 12],
+] as const) {
+  test(`/ip-addresses/{ip}${query} looks at ${examined} of 12 events, and counts all`, async (t) => {
+    const api = await startFixtureApi(t, createFixtureReader(...Array.from({ length: 12 }, () => ({}))))
+    for (const path of ['/ip-addresses/8.8.8.8', '/numbers/100']) {
+      const body = (await api.json(`${path}${query}`)) as Record<string, unknown>
+      assert.equal(body['seen_count'], '12')
+      assert.equal(body['examined_events'], examined)
+      assert.equal((body['recent_events'] as unknown[]).length, Math.min(10, examined))
+    }
+  })
+}
 
 test('the list has what the C program had first, then when first seen and how well proven', async (t) => {
   const reader = createFixtureReader({ timestamp: '2026-01-01 00:00:00.000000000', proof: 'handshake', proofBy: 'tls' })

@@ -6,7 +6,7 @@ import { type IpAddress, parseIp } from '../net/ip.ts'
 import type { BadActor, EventReader } from '../store/store.ts'
 import type { ApiContext } from './api-context.ts'
 import { entityTag, sentNotModified } from './conditional.ts'
-import { detailProperties, profileBody } from './details.ts'
+import { DETAIL_PARAMETERS, detailProperties, examineOf, profileBody } from './details.ts'
 import { sendText } from './encoding.ts'
 import { answerList, LIST_PARAMETERS, NEXT_CURSOR_SCHEMA, PROOF_SCHEMA } from './list-answer.ts'
 import { proofBody } from './list-kind.ts'
@@ -105,6 +105,7 @@ function oneAddress(context: ApiContext, path: string, operationId: string, summ
     summary,
     description: 'An IPv6 address may be in any spelling; an IPv4-mapped one means the IPv4 address.',
     needsKey: true,
+    query: DETAIL_PARAMETERS,
     pathParameter: { name: 'ip', description: 'An IPv4 or IPv6 address', schema: { type: 'string' } },
     answers: {
       200: { description: 'It is', content: { 'application/json': BAD_ACTOR_SCHEMA } },
@@ -127,17 +128,18 @@ function answerAddress(
   if (found === null) return sendNothingKnown(reply, 'No bad actor found')
   const stamp = JSON.stringify(found) // changes with each event from there, and with no other
   if (sentNotModified(request, reply, entityTag(request, start, stamp))) return
-  const body = remember(`ip ${ip}`, stamp, () => jsonText(badActorBody(reader, ip, found)))
+  const examine = examineOf(request)
+  const body = remember(`ip ${examine} ${ip}`, stamp, () => jsonText(badActorBody(reader, ip, found, examine)))
   return sendText(request, reply, JSON_TYPE, body)
 }
 
-function badActorBody(reader: EventReader, ip: IpAddress, found: BadActor) {
+function badActorBody(reader: EventReader, ip: IpAddress, found: BadActor, examine: number) {
   return {
     bad_actor_found: ip,
     seen_first: found.seenFirst,
     seen_last: found.seenLast,
     seen_count: String(found.seenCount),
     ...proofBody(found),
-    ...profileBody(reader.badActorProfile(ip), CALLED_NUMBERS),
+    ...profileBody(reader.badActorProfile(ip, examine), CALLED_NUMBERS),
   }
 }

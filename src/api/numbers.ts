@@ -5,7 +5,7 @@ import { jsonText } from '../event/json.ts'
 import type { CalledNumber, EventReader } from '../store/store.ts'
 import type { ApiContext } from './api-context.ts'
 import { entityTag, sentNotModified } from './conditional.ts'
-import { detailProperties, profileBody } from './details.ts'
+import { DETAIL_PARAMETERS, detailProperties, examineOf, profileBody } from './details.ts'
 import { sendText } from './encoding.ts'
 import { answerList, LIST_PARAMETERS, NEXT_CURSOR_SCHEMA, PROOF_SCHEMA } from './list-answer.ts'
 import type { ParameterValues } from './parameters.ts'
@@ -88,6 +88,7 @@ export function numberRoutes(context: ApiContext): readonly Route[] {
       summary: 'Has this number been called by bad actors?',
       description: 'With and without a plus sign are the same number unless both were dialled.',
       needsKey: true,
+      query: DETAIL_PARAMETERS,
       pathParameter: {
         name: 'number',
         description: 'Digits, with or without a plus sign (which may be written %2B)',
@@ -119,7 +120,8 @@ function answerNumber(
   if (found === null) return sendNothingKnown(reply, 'No phone number found')
   const stamp = JSON.stringify(found) // changes with each event of the number, and with no other
   if (sentNotModified(request, reply, entityTag(request, start, stamp))) return
-  const body = remember(`number ${asked}`, stamp, () => jsonText(numberBody(reader, asked, found)))
+  const examine = examineOf(request)
+  const body = remember(`number ${examine} ${asked}`, stamp, () => jsonText(numberBody(reader, asked, found, examine)))
   return sendText(request, reply, JSON_TYPE, body)
 }
 
@@ -128,7 +130,7 @@ function findNumber(reader: EventReader, asked: string): CalledNumber | null {
   return reader.calledNumber(asked) ?? reader.calledNumber(asked.startsWith('+') ? asked.slice(1) : `+${asked}`)
 }
 
-function numberBody(reader: EventReader, asked: string, found: CalledNumber) {
+function numberBody(reader: EventReader, asked: string, found: CalledNumber, examine: number) {
   const number = found.calledNumber
   return {
     phone_number_found: asked,
@@ -137,6 +139,6 @@ function numberBody(reader: EventReader, asked: string, found: CalledNumber) {
     seen_last: found.seenLast,
     seen_count: String(found.seenCount),
     proof: found.bestProof,
-    ...profileBody(reader.calledNumberProfile(number), BAD_ACTORS),
+    ...profileBody(reader.calledNumberProfile(number, examine), BAD_ACTORS),
   }
 }

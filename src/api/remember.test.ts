@@ -7,11 +7,12 @@ import { createMemory } from './remember.ts'
 
 const LIMITS = { maxCharacters: 10, maxAgeMs: 1_000 }
 
-test('a body is made once while its stamp stays, and again when it changes or is old', () => {
+test('a body asked for again is made once while its stamp stays, and again when it changes or is old', () => {
   let nowMs = 0
   let made = 0
   const remember = createMemory(() => nowMs, LIMITS)
   const ask = (stamp: string) => remember('key', stamp, () => String(++made))
+  remember('key', 'before', () => '')
   assert.equal(ask('a'), '1')
   assert.equal(ask('a'), '1')
   assert.equal(ask('b'), '2')
@@ -30,8 +31,21 @@ test('what was used longest ago is forgotten first', () => {
       made.push(key)
       return '12345'
     })
+  for (const key of ['a', 'b', 'c']) remember(key, '', () => '')
   for (const key of ['a', 'b', 'a', 'c', 'a', 'b']) ask(key)
   assert.deepEqual(made, ['a', 'b', 'c', 'b'])
+})
+
+test('what was asked for once only is not kept, so it drives out nothing', () => {
+  const remember = createMemory(() => 0, LIMITS)
+  const made: string[] = []
+  const ask = (key: string) =>
+    remember(key, '', () => {
+      made.push(key)
+      return '1234567890'
+    })
+  for (const key of ['often', 'often', 'once', 'often', 'twice', 'often']) ask(key)
+  assert.deepEqual(made, ['often', 'often', 'once', 'twice'])
 })
 
 test('whatever is asked in whatever order, an answer is that of its key and stamp', () => {

@@ -84,7 +84,7 @@ export interface Tally {
 
 /** The newest events of one bad actor or number, and counts over them. */
 export interface Profile {
-  /** How many events the counts are over, at most 100. */
+  /** How many events the counts are over, at most as many as were asked for. */
   readonly examined: number
   /** Newest first, at most 10. */
   readonly newest: readonly EventSummary[]
@@ -154,8 +154,9 @@ export interface EventReader {
   badActor(ip: IpAddress): BadActor | null
   /** Exactly this dialled string. */
   calledNumber(number: string): CalledNumber | null
-  badActorProfile(ip: IpAddress): Profile
-  calledNumberProfile(number: string): Profile
+  /** Over the newest `examine` events, at most 100: each is a row somewhere in the file. */
+  badActorProfile(ip: IpAddress, examine: number): Profile
+  calledNumberProfile(number: string, examine: number): Profile
   events(query: EventQuery): EventPage
   totals(): Totals
   /** Changes with every commit; for ETags. */

@@ -18,7 +18,7 @@ import type {
 } from '../store.ts'
 import { openForReading } from './open.ts'
 
-const PROFILE_EVENTS = 100 // newest events that a profile counts over: bounded, whatever the total
+const PROFILE_EVENTS = 100 // newest events that a profile counts over at most: bounded, whatever the total
 const PROFILE_NEWEST = 10
 const EXAMINED_EVENTS = 500 // rows that one filtered question looks at, 2 ms; its page says where to go on
 const SNAPSHOT_CACHE_KIB = 256 // a list is read once through: twenty of them need no 2 MB each
@@ -71,8 +71,8 @@ export function openSqliteReader(file: string): EventReader {
   return {
     badActor: (ip) => map(actor.get(ip), badActorOf),
     calledNumber: (text) => map(number.get(text), calledNumberOf),
-    badActorProfile: (ip) => profile(newestOf({ ip }), 'calledNumber'),
-    calledNumberProfile: (text) => profile(newestOf({ number: text }), 'sourceIp'),
+    badActorProfile: (ip, examine) => profile(newestOf({ ip }, examine), 'calledNumber'),
+    calledNumberProfile: (text, examine) => profile(newestOf({ number: text }, examine), 'sourceIp'),
     events: page,
     totals() {
       const now = version()
@@ -192,19 +192,27 @@ function matches(event: StoredEvent, query: EventQuery): boolean {
  * a row, and reading them all made a look-up three times as slow.
  */
 function createNewest(database: DatabaseSync) {
-  const newestOf = (condition: string) => {
-    const columns = SUMMARY_COLUMNS.join(', ')
-    const sql = `SELECT ${columns} FROM honey WHERE ${condition} = ? ORDER BY honey_id DESC LIMIT ${PROFILE_EVENTS}`
-    return database.prepare(sql)
-  }
-  const [ofIp, ofCalled, ofRequest] = [newestOf('source_ip'), newestOf('called_number'), newestOf('request_user')]
-  return ({ ip, number = '' }: { ip?: IpAddress; number?: string }): EventSummary[] => {
+  const known = new Map<number, ReturnType<typeof newestStatements>>()
+  return ({ ip, number = '' }: { ip?: IpAddress; number?: string }, examine: number): EventSummary[] => {
+    const most = Math.min(examine, PROFILE_EVENTS)
+    if (most === 0) return []
+    const { ofIp, ofCalled, ofRequest } = known.get(most) ?? newestStatements(database, most)
+    if (!known.has(most)) known.set(most, { ofIp, ofCalled, ofRequest })
     if (ip !== undefined) return ofIp.all(ip).map(eventSummaryOf)
     const called = ofCalled.all(number).map(eventSummaryOf)
     const request = ofRequest.all(number).map(eventSummaryOf) // never the same rows: it is kept only where it differs
     if (request.length === 0) return called
-    return [...called, ...request].sort((one, other) => other.honeyId - one.honeyId).slice(0, PROFILE_EVENTS)
+    return [...called, ...request].sort((one, other) => other.honeyId - one.honeyId).slice(0, most)
   }
+}
+
+// A limit that is bound makes SQLite plan the query anew each time, 11 µs; so each limit has statements of its own.
+function newestStatements(database: DatabaseSync, most: number) {
+  const newestOf = (column: string) => {
+    const columns = SUMMARY_COLUMNS.join(', ')
+    return database.prepare(`SELECT ${columns} FROM honey WHERE ${column} = ? ORDER BY honey_id DESC LIMIT ${most}`)
+  }
+  return { ofIp: newestOf('source_ip'), ofCalled: newestOf('called_number'), ofRequest: newestOf('request_user') }
 }
 
 function profile(events: readonly EventSummary[], counterpart: 'calledNumber' | 'sourceIp'): Profile {

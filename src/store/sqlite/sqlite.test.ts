@@ -315,7 +315,7 @@ test('a profile counts over the newest hundred events, most frequent first', (t)
       eventOf({ method: index < 30 ? 'OPTIONS' : 'INVITE', calledNumber: '1' }),
     ),
   )
-  const { newest, ...profile } = reader.badActorProfile('198.51.100.7' as IpAddress)
+  const { newest, ...profile } = reader.badActorProfile('198.51.100.7' as IpAddress, 100)
   assert.deepEqual(
     newest.map(({ honeyId }) => honeyId),
     [150, 149, 148, 147, 146, 145, 144, 143, 142, 141],
@@ -330,7 +330,7 @@ test('a profile counts over the newest hundred events, most frequent first', (t)
     userAgents: [{ value: 'friendly-scanner', seenCount: 100 }],
     counterparts: [{ value: '1', seenCount: 100 }],
   })
-  assert.equal(reader.calledNumberProfile('00046500729221').examined, 50)
+  assert.equal(reader.calledNumberProfile('00046500729221', 100).examined, 50)
 })
 
 test('the version changes with every commit and with nothing else', (t) => {
