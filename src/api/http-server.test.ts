@@ -4,8 +4,14 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { createRangeCheck } from '../net/ip.ts'
 import { startFixtureApi } from './fixture-api.ts'
 import { createFixtureReader } from './fixture-reader.ts'
+import { createHttpServer } from './http-server.ts'
+import { API_LIMITS } from './limits.ts'
+import { createRateLimit } from './rate-limit.ts'
+import { createRequestCounts } from './request-counts.ts'
+import { rootRoute } from './root.ts'
 
 const HOST = 'Host: localhost\r\nConnection: close\r\n'
 
@@ -116,4 +122,44 @@ test('a failure of ours is answered 500 without a word of its cause, which the l
 test('an absolute target is the same as its path', async (t) => {
   const api = await startFixtureApi(t, createFixtureReader({}))
   assert.match(await api.raw(`GET http://localhost/numbers/100 HTTP/1.1\r\n${HOST}\r\n`), /^HTTP\/1\.1 200 /)
+})
+
+test('a client that asks too often is answered 429 and when to come again; others and loopback are served', async (t) => {
+  const requests = createRequestCounts()
+  const app = createHttpServer({
+    routes: [rootRoute()],
+    rules: {
+      rate: createRateLimit(createRangeCheck(['192.0.2.0/24']), { perSecond: 0.1, burst: 2, clients: 10 }, () => 0),
+      checkHost: false,
+      allowOrigins: false,
+      hasKey: () => true,
+      onWrongKey: () => {},
+    },
+    limits: API_LIMITS,
+    version: '1.2.3',
+    requests,
+    onFailure: () => {},
+  })
+  t.after(() => app.close())
+  const ask = async (remoteAddress: string) => {
+    const { statusCode, headers } = await app.inject({ url: '/', remoteAddress })
+    return [statusCode, headers['retry-after']]
+  }
+  for (const [client, answer] of [
+    ['198.51.100.1', [200, undefined]],
+    ['198.51.100.1', [200, undefined]],
+    ['198.51.100.1', [429, '10']],
+    ['198.51.100.2', [200, undefined]],
+    ...Array.from({ length: 5 }, () => ['192.0.2.1', [200, undefined]] as const),
+    ...Array.from({ length: 5 }, () => ['127.0.0.1', [200, undefined]] as const),
+  ] as const) {
+    assert.deepEqual(await ask(client), answer, client)
+  }
+  assert.deepEqual(
+    requests.readings().map(({ labels: { status }, value }) => [status, value]),
+    [
+      ['200', 13],
+      ['429', 1],
+    ],
+  )
 })
