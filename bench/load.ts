@@ -141,8 +141,9 @@ function argumentsOf(values: Readonly<Record<string, string | number | true>>): 
   return Object.entries(values).flatMap(([name, value]) => [`--${name}`, ...(value === true ? [] : [String(value)])])
 }
 
+/** Detached: a Ctrl-C is for whoever wants the result, and the programs end with him or by themselves. */
 async function output(withinMs: number, command: readonly string[]): Promise<unknown> {
-  const { code, stdout, stderr } = await run(command, { withinMs: withinMs + SPARE_MS })
+  const { code, stdout, stderr } = await run(command, { withinMs: withinMs + SPARE_MS, detached: true })
   if (code !== 0) throw new Error(`${command.join(' ')} failed: ${stderr}`)
   return JSON.parse(stdout)
 }

@@ -24,6 +24,8 @@ export interface DaemonOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Puts the command into a namespace, or takes privileges away. */
   readonly enter?: (command: readonly string[], cwd: string) => readonly string[]
+  /** In a process group of its own, which a Ctrl-C in the terminal does not reach. */
+  readonly detached?: boolean
   /** The program; the sources of this clone unless named. */
   readonly program?: readonly string[]
 }
@@ -126,9 +128,9 @@ function commandOf(options: DaemonOptions, folder: string): readonly string[] {
 }
 
 /** Nothing of the tester's own settings may reach the daemon. */
-function spawnOptions({ env = {} }: DaemonOptions, folder: string) {
+function spawnOptions({ env = {}, detached = false }: DaemonOptions, folder: string) {
   const { PATH = '' } = process.env
-  return { cwd: folder, env: { PATH, HOME: folder, TZ: 'Asia/Kathmandu', ...env } }
+  return { cwd: folder, detached, env: { PATH, HOME: folder, TZ: 'Asia/Kathmandu', ...env } }
 }
 
 function expectedListeners({ sip = ['127.0.0.1:0'], tls = [], api }: DaemonOptions): number {

@@ -151,7 +151,7 @@ function repliesText(counts: Map<string, number>): string {
 
 function watchMemory(node: NodeUnderTest) {
   const samples: number[] = []
-  const timer = setInterval(async () => samples.push(await node.residentMib()), LOOK_EVERY_MS)
+  const timer = setInterval(() => samples.push(node.residentMib()), LOOK_EVERY_MS)
   const at = (part: number) => (samples[Math.floor((samples.length - 1) * part)] ?? 0).toFixed(0)
   return {
     mostMib: () => Math.max(0, ...samples),

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { createFramer, type Frame } from '../../src/sip/framing.ts'
+import { parseMessage } from '../../src/sip/parse.ts'
 import { type Caller, createCaller } from './caller.ts'
 import { createMutator, type Mutator } from './mutate.ts'
 import { createRandom, type Random } from './random.ts'
@@ -84,31 +85,53 @@ async function runLane(flood: Flood, lane: number, tally: { atLeast: number; atM
   }
 }
 
-/** What the node has to read of it is what our own framer reads, if it gets all. */
-async function runConnection({ pace, port, mayGoOn, onSent }: Flood, random: Random, mutator: Mutator) {
-  const localAddress = `127.4.0.${1 + random.below(LANE_SOURCES)}`
+/** A connection that was: how many messages our own framer reads in what was written, which the node has to read if it got all. */
+export interface Talked {
+  readonly messages: number
+  /** Of those, what is counted and not kept. */
+  readonly keepAlives: number
+  readonly isCertain: boolean
+  /** Of this end. */
+  readonly localPort: number
+}
+
+/** Says up to sixty things on one connection from there, and leaves in any way. */
+export async function runConnection(
+  { pace, port, mayGoOn, onSent }: Omit<Flood, 'campaign'>,
+  random: Random,
+  mutator: Mutator,
+  localAddress = `127.4.0.${1 + random.below(LANE_SOURCES)}`,
+): Promise<Talked> {
   const socket = connect({ host: '127.0.0.1', port, localAddress, allowHalfOpen: true, noDelay: true })
   let isWhole = true
   socket.on('error', () => {
     isWhole = false
   })
   const closed = new Promise((resolve) => socket.once('close', resolve))
-  if (!(await isConnected(socket))) return { messages: 0, isCertain: true }
-  const caller = createCaller(random, { address: localAddress, port: socket.localPort ?? 0, transport: 'TCP' })
+  if (!(await isConnected(socket))) return { messages: 0, keepAlives: 0, isCertain: true, localPort: 0 }
+  const localPort = socket.localPort ?? 0
+  const caller = createCaller(random, { address: localAddress, port: localPort, transport: 'TCP' })
   const answers = createFramer()
   socket.on('data', (chunk: Buffer) => {
     for (const frame of answers.push(chunk)) if (frame.kind === 'message') caller.heard(frame.bytes.toString('latin1'))
   })
   const asked = createFramer()
-  let messages = 0
+  let [messages, keepAlives] = [0, 0]
+  const count = (frames: readonly Frame[]) => {
+    for (const frame of frames) {
+      if (frame.kind !== 'message') continue
+      messages++
+      if (parseMessage(frame.bytes).kind === 'keep-alive') keepAlives++
+    }
+  }
   for (let left = 1 + random.below(60); left > 0 && socket.writable && !asked.isLost(); left--) {
     if (!(await mayGoOn()) || !pace.another()) break
     const bytes = inputOf(random, mutator, caller)
     onSent(bytes)
-    messages += messagesIn(asked.push(Buffer.from(bytes)))
+    count(asked.push(Buffer.from(bytes)))
     await writeInParts(socket, bytes, random)
   }
-  messages += messagesIn(asked.end())
+  count(asked.end())
   if (random.oneIn(8)) {
     isWhole = false
     socket.resetAndDestroy()
@@ -116,7 +139,7 @@ async function runConnection({ pace, port, mayGoOn, onSent }: Flood, random: Ran
   const late = setTimeout(() => socket.destroy(), CLOSED_WITHIN_MS)
   await closed
   clearTimeout(late)
-  return { messages, isCertain: isWhole }
+  return { messages, keepAlives, isCertain: isWhole, localPort }
 }
 
 async function isConnected(socket: Socket): Promise<boolean> {
@@ -134,12 +157,8 @@ async function writeInParts(socket: Socket, bytes: Buffer, random: Random): Prom
     from = to
     await turn()
   }
-  if (!socket.write(bytes.subarray(from)))
-    await Promise.race([once(socket, 'drain').catch(() => {}), once(socket, 'close')])
-}
-
-function messagesIn(frames: readonly Frame[]): number {
-  return frames.filter(({ kind }) => kind === 'message').length
+  if (socket.write(bytes.subarray(from)) || socket.destroyed) return // destroyed: neither event would come
+  await Promise.race(['drain', 'close'].map((event) => once(socket, event).catch(() => {})))
 }
 
 function inputOf(random: Random, mutator: Mutator, caller: Caller | null): Buffer {

@@ -73,7 +73,7 @@ export async function startPulse(port: number, pid: number, onStall: (stall: Sta
 }
 
 /** How long the main thread of a process was ready to run and had no processor, since it began; 0 where Linux does not say. */
-function processorWaitMs(pid: number): number {
+export function processorWaitMs(pid: number): number {
   try {
     const [, waitedNs = '0'] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'latin1').split(' ')
     return Number(waitedNs) / 1e6
