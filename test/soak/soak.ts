@@ -109,7 +109,10 @@ async function play({ folder, onProgress }: SoakOptions, node: NodeProcess, scen
   const tell = () => onProgress(progress(Date.now() - startedAtMs, stage.ledger, looks))
   const told = setInterval(tell, PROGRESS_EVERY_MS)
   const drained = Promise.withResolvers<void>()
-  const syslog = syslogThatComesAndGoes(stage, drained.promise)
+  const syslog = syslogThatComesAndGoes(stage, drained.promise).catch((error) => {
+    stage.complain(`the syslog of the soak failed: ${error}`)
+    return null
+  })
   const failures = await playAll([...ACTORS, rotations(() => node.signal('SIGHUP'))], scene)
   await quiet.stop()
   const loadMs = Date.now() - startedAtMs
