@@ -26,7 +26,7 @@ async function listen(t: TestContext, transport: 'TCP' | 'TLS', receive: (packet
     await listener.stopAccepting()
     await listener.stop()
   })
-  return { port: listener.port, counters }
+  return { port: listener.port, counters, listener }
 }
 
 async function pairFor(t: TestContext) {
@@ -115,6 +115,30 @@ test('a client that ends and never reads its replies does not keep its connectio
   assert.ok(counters.get('refusedPerSource') > 0)
 })
 
+for (const transport of ['TCP', 'TLS'] as const) {
+  test(`what a ${transport} connection has brought when the listener stops accepting is received and answered`, async (t) => {
+    const { port, listener } = await listen(t, transport, (packet) => {
+      packet.reply(Buffer.from('answer'))
+      packet.done()
+    })
+    const { socket, closed, received } = await open(t, transport, port)
+    socket.write(REQUEST) // in the kernel now, and read by nobody before the stop begins
+    await Promise.all([listener.stopAccepting(), closed])
+    assert.equal(received(), 'answer')
+  })
+}
+
+test('a client that sends without end does not hold up the stop', async (t) => {
+  const { port, listener } = await listen(t, 'TCP', (packet) => packet.done())
+  const { socket, closed } = await open(t, 'TCP', port)
+  const timer = setInterval(() => socket.writable && socket.write(REQUEST.repeat(100)), 0)
+  t.after(() => clearInterval(timer))
+  const askedMs = performance.now()
+  await listener.stopAccepting()
+  assert.ok(performance.now() - askedMs < UPPER_BOUND_MS)
+  await closed
+})
+
 test('connections one after the other never run into the limit of one source', async (t) => {
   const { port, counters } = await listen(t, 'TCP', (packet) => setImmediate(packet.done), 3)
   for (let at = 0; at < 50; at++) {
@@ -147,6 +171,8 @@ for (const [what, text] of [
       [['TLS', text]],
     )
     assert.deepEqual([replied, received()], [[false], ''])
+    assert.equal(counters.get('connectionsNotTls'), 1)
+    assert.equal(counters.get('connectionsNotSip'), what === 'SIP' ? 0 : 1)
     assert.deepEqual([counters.get('tlsHandshakesFailed'), counters.get('streamPings')], [0, 0])
   })
 }

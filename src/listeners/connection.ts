@@ -5,6 +5,7 @@ import type { IpAddress } from '../net/ip.ts'
 import type { Packet, Transport } from '../net/packet.ts'
 import type { Counters } from '../ops/counters.ts'
 import { createFramer, type Frame } from '../sip/framing.ts'
+import { parseMessage } from '../sip/parse.ts'
 import type { ConnectionLimits } from './limits.ts'
 
 const PONG = Buffer.from('\r\n') // RFC 5626 §3.5.1
@@ -37,11 +38,15 @@ export interface Service {
   readonly answersPings: (source: IpAddress) => boolean
 }
 
-/** Reads one accepted TCP or TLS connection: frames to packets, pings to pongs, deadlines to their end. */
-export function serveConnection(socket: Socket, ends: Ends, service: Service): Connection {
+/**
+ * Reads one accepted TCP or TLS connection: frames to packets, pings to pongs, deadlines to their end. `onMessage` is
+ * called when a message came.
+ */
+export function serveConnection(socket: Socket, ends: Ends, service: Service, onMessage: () => void): Connection {
   const { limits, counters, receive, answersPings } = service
   const { isMute, ...origin } = ends
   const framer = createFramer()
+  let begun = false
   let ended = false
   let lost = false
   let outstanding = 0 // messages handed on that may still be answered
@@ -95,6 +100,9 @@ export function serveConnection(socket: Socket, ends: Ends, service: Service): C
     for (const frame of frames) {
       if (frame.kind === 'message') {
         const { bytes, complete } = frame
+        if (!begun && isNotSip(bytes)) counters.add('connectionsNotSip')
+        begun = true
+        onMessage()
         receive({ ...origin, bytes, complete, reply, done: oneOutstanding() })
       } else if (answersPings(ends.sourceIp) && reply(PONG)) counters.add('streamPings')
     }
@@ -128,4 +136,10 @@ export function serveConnection(socket: Socket, ends: Ends, service: Service): C
     socket.destroy()
   })
   return { end }
+}
+
+/** Asked once a connection: whoever receives the message reads it anyway. */
+function isNotSip(bytes: Buffer): boolean {
+  const parsed = parseMessage(bytes)
+  return parsed.kind === 'fault' && parsed.code === 'not-sip'
 }

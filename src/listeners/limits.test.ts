@@ -8,20 +8,39 @@ import { CONNECTION_LIMITS, createDoorkeeper, openFilesLimit, withinFileLimit } 
 
 const ip = (text: string): IpAddress => parseIp(text) ?? assert.fail(text)
 
+const stays = () => assert.fail('nobody has to give way')
+
 test('all addresses of one IPv6 /64 share the places of one source, and give them back', () => {
   const doorkeeper = createDoorkeeper({ ...CONNECTION_LIMITS, maxPerSource: 2 })
-  assert.equal(doorkeeper.admit(ip('2001:db8:1:2::1')), 'admitted')
-  assert.equal(doorkeeper.admit(ip('2001:db8:1:2::2')), 'admitted')
-  assert.equal(doorkeeper.admit(ip('2001:db8:1:2:ffff::3')), 'too-many-from-source')
-  assert.equal(doorkeeper.admit(ip('2001:db8:1:3::1')), 'admitted')
-  doorkeeper.release(ip('2001:db8:1:2::1'))
-  assert.equal(doorkeeper.admit(ip('2001:db8:1:2::4')), 'admitted')
+  const first = doorkeeper.admit(ip('2001:db8:1:2::1'), stays)
+  assert.ok(first !== null && doorkeeper.admit(ip('2001:db8:1:2::2'), stays) !== null)
+  assert.equal(doorkeeper.admit(ip('2001:db8:1:2:ffff::3'), stays), null)
+  assert.ok(doorkeeper.admit(ip('2001:db8:1:3::1'), stays) !== null)
+  first.release()
+  first.release() // and no more than its own
+  assert.ok(doorkeeper.admit(ip('2001:db8:1:2::4'), stays) !== null)
+  assert.equal(doorkeeper.admit(ip('2001:db8:1:2::5'), stays), null)
 })
 
 test('neighbours of IPv4 are different sources', () => {
   const doorkeeper = createDoorkeeper({ ...CONNECTION_LIMITS, maxPerSource: 1 })
-  assert.equal(doorkeeper.admit(ip('192.0.2.1')), 'admitted')
-  assert.equal(doorkeeper.admit(ip('192.0.2.2')), 'admitted')
+  assert.ok(doorkeeper.admit(ip('192.0.2.1'), stays) !== null)
+  assert.ok(doorkeeper.admit(ip('192.0.2.2'), stays) !== null)
+})
+
+test('where all places are taken, who has brought nothing for longest gives way, and nobody to one of his own', () => {
+  const doorkeeper = createDoorkeeper({ ...CONNECTION_LIMITS, maxPerSource: 1, maxTotal: 3 })
+  const gone: number[] = []
+  const admit = (host: number) => doorkeeper.admit(ip(`192.0.2.${host}`), () => gone.push(host))
+  const [first] = [admit(1), admit(2), admit(3)]
+  assert.equal(admit(3), null)
+  assert.deepEqual(gone, [])
+  first?.spoke()
+  admit(4)
+  admit(5)
+  assert.deepEqual(gone, [2, 3])
+  assert.ok(admit(3) !== null, 'who gave way has his places back')
+  assert.deepEqual(gone, [2, 3, 1])
 })
 
 for (const [openFiles, maxTotal, why] of [
@@ -29,8 +48,9 @@ for (const [openFiles, maxTotal, why] of [
   [1_048_576, 2_000, 'there are plenty'],
   [2_100, 2_000, 'there are just enough'],
   [1_024, 924, 'a hundred are for others'],
-  [150, 75, 'half are for others where there are few'],
-  [3, 1, 'the larger half is for others'],
+  [150, 55, 'half of what a node at rest leaves, where there are few'],
+  [64, 12, 'the same where there are hardly any'],
+  [20, 1, 'never none'],
 ] as const) {
   test(`with ${openFiles ?? 'unlimited'} open files ${maxTotal} connections are served: ${why}`, () => {
     assert.deepEqual(withinFileLimit(CONNECTION_LIMITS, openFiles), { ...CONNECTION_LIMITS, maxTotal })

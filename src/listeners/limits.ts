@@ -24,13 +24,15 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
   tlsHandshakeMs: 10_000,
 }
 
-const OTHER_FILES = 100 // chosen: database, logs, listeners and the API's clients; a node at rest has about 40
+const FILES_AT_REST = 40 // measured: 35 with one address for SIP and the API, 2 more for each further address
+const OTHER_FILES = 100 // chosen: those, and the API's clients
 
 /** `limits` with no more connections than leave file descriptors for the rest of the process; null is no limit. */
 export function withinFileLimit(limits: ConnectionLimits, openFiles: number | null): ConnectionLimits {
   if (openFiles === null) return limits
-  const left = openFiles - Math.min(OTHER_FILES, Math.ceil(openFiles / 2))
-  return { ...limits, maxTotal: Math.min(limits.maxTotal, left) }
+  // Where there are few, connections get half of what a node at rest leaves.
+  const others = Math.min(OTHER_FILES, Math.ceil((openFiles + FILES_AT_REST) / 2))
+  return { ...limits, maxTotal: Math.min(limits.maxTotal, Math.max(1, openFiles - others)) }
 }
 
 /** How many files this process may have open, from /proc/self/limits (proc(5)); null where that is not known. */
@@ -40,33 +42,56 @@ export async function openFilesLimit(): Promise<number | null> {
   return soft === undefined ? null : Number(soft)
 }
 
-export type Admission = 'admitted' | 'too-many-from-source' | 'too-many'
+/** The place of a connection among those that are open. */
+export interface Place {
+  /** It brought a whole message: others give way before it. */
+  spoke(): void
+  /** Gives the place back; again does nothing. */
+  release(): void
+}
 
-/** Counts connections per source and in all, over every stream listener of the node. */
+/**
+ * Counts connections per source and in all, over every stream listener of the node. Where there is no place left, the
+ * connection that has brought nothing for longest gives way to the new one: whoever holds all places would otherwise
+ * keep everybody else out for as long as the deadlines are.
+ */
 export interface Doorkeeper {
-  admit(source: IpAddress): Admission
-  release(source: IpAddress): void
+  /** `giveWay` has to close the connection at once; its place is given back by then. Null: its source has too many. */
+  admit(source: IpAddress, giveWay: () => void): Place | null
 }
 
 export function createDoorkeeper({ maxPerSource, maxTotal }: ConnectionLimits): Doorkeeper {
   const open = new Map<string, number>()
-  let total = 0
+  const giveWays = new Map<Place, () => void>() // in the order of their last message, or of their opening
+
+  function makeRoom(): void {
+    for (const [place, giveWay] of giveWays) {
+      if (giveWays.size < maxTotal) return
+      place.release()
+      giveWay()
+    }
+  }
+
   return {
-    admit(source) {
+    admit(source, giveWay) {
       const network = networkOf(source)
       const fromSource = open.get(network) ?? 0
-      if (total >= maxTotal) return 'too-many'
-      if (fromSource >= maxPerSource) return 'too-many-from-source'
-      open.set(network, fromSource + 1)
-      total++
-      return 'admitted'
-    },
-    release(source) {
-      const network = networkOf(source)
-      const left = (open.get(network) ?? 0) - 1
-      if (left > 0) open.set(network, left)
-      else open.delete(network)
-      total--
+      if (fromSource >= maxPerSource) return null
+      makeRoom()
+      const place: Place = {
+        spoke() {
+          if (giveWays.delete(place)) giveWays.set(place, giveWay)
+        },
+        release() {
+          if (!giveWays.delete(place)) return
+          const left = (open.get(network) ?? 0) - 1
+          if (left > 0) open.set(network, left)
+          else open.delete(network)
+        },
+      }
+      open.set(network, (open.get(network) ?? 0) + 1) // who gave way may be of the same source
+      giveWays.set(place, giveWay)
+      return place
     },
   }
 }

@@ -9,6 +9,8 @@ import type { Doorkeeper } from './limits.ts'
 import type { Listener } from './listener.ts'
 
 const BACKLOG = 511
+const QUIET_TURNS = 2 // turns of the event loop without a byte or a connection, after which the kernel held no more
+const DRAIN_MS = 1_000 // chosen, as for UDP: a client may send without end, and a stop may take 5 s in all
 
 export interface StreamOptions extends Service {
   readonly host: string
@@ -37,6 +39,8 @@ export async function listenForStreams(
 ): Promise<Listener> {
   const { host, port, doorkeeper, counters } = options
   const open = new Map<Socket, Connection | null>()
+  let accepted = 0
+  let readBytes = 0 // on connections that are closed
   const ipv6Only = isIPv6(host)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(listenFailure(`SIP over ${transport}`, host, port, flag, cause)))
@@ -48,6 +52,7 @@ export async function listenForStreams(
   if (bound === null || typeof bound === 'string') throw new Error('a server that listens on a port has one')
 
   server.on('connection', (raw: Socket) => {
+    accepted++
     const sourceIp = parseIp(raw.remoteAddress ?? '')
     const destinationIp = parseIp(raw.localAddress ?? '')
     const sourcePort = raw.remotePort
@@ -56,9 +61,13 @@ export async function listenForStreams(
       raw.destroy()
       return
     }
-    const admission = doorkeeper.admit(sourceIp)
-    if (admission !== 'admitted') {
-      counters.add(admission === 'too-many' ? 'refusedTotal' : 'refusedPerSource')
+    const place = doorkeeper.admit(sourceIp, () => {
+      counters.add('endedForRoom')
+      open.get(raw)?.end() // what came of a message is evidence
+      raw.destroy()
+    })
+    if (place === null) {
+      counters.add('refusedPerSource')
       raw.resetAndDestroy()
       return
     }
@@ -67,10 +76,11 @@ export async function listenForStreams(
     raw.on('error', () => {}) // 'close' follows, and the reader of the stream counts it
     raw.on('close', () => {
       open.delete(raw)
-      doorkeeper.release(sourceIp)
+      readBytes += raw.bytesRead
+      place.release()
     })
     const ends = { transport, sourceIp, sourcePort, destinationIp, destinationPort: bound.port }
-    secure(raw, (socket, isMute) => open.set(raw, serveConnection(socket, { ...ends, isMute }, options)))
+    secure(raw, (socket, isMute) => open.set(raw, serveConnection(socket, { ...ends, isMute }, options, place.spoke)))
   })
 
   return {
@@ -80,6 +90,8 @@ export async function listenForStreams(
     receiveBufferBytes: null,
     kernelDrops: async () => 0,
     async stopAccepting() {
+      // What came before the stop may be in the kernel still: connections of its backlog, and bytes of open ones.
+      await untilQuiet(() => open.keys().reduce((sum, raw) => sum + raw.bytesRead, accepted + readBytes))
       server.close()
       for (const [raw, connection] of open) {
         if (connection === null) raw.destroy()
@@ -89,5 +101,15 @@ export async function listenForStreams(
     async stop() {
       for (const raw of open.keys()) raw.destroySoon()
     },
+  }
+}
+
+/** Resolves when `progress` gave the same number for some turns of the event loop, or when that takes too long. */
+async function untilQuiet(progress: () => number): Promise<void> {
+  const untilMs = performance.now() + DRAIN_MS
+  for (let quiet = 0; quiet < QUIET_TURNS && performance.now() < untilMs; ) {
+    const before = progress()
+    await new Promise(setImmediate)
+    quiet = progress() === before ? quiet + 1 : 0
   }
 }

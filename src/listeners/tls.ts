@@ -31,6 +31,7 @@ export async function listenTls(options: StreamOptions & { readonly pair: Certif
       raw.unshift(first) // for whoever reads it now
       if (first[0] === HANDSHAKE_RECORD) return shakeHands(raw)
       clearTimeout(deadline)
+      counters.add('connectionsNotTls')
       serve(raw, true)
       raw.resume()
     })
