@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import assert from 'node:assert/strict'
-import { createSocket } from 'node:dgram'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { getJson } from './api-client.ts'
 import { atEnd } from './at-end.ts'
-import { startDaemon, temporaryFolder } from './daemon-process.ts'
-import { assertSameIds, callIdOf, honeyRows, jsonLines, sqlite } from './evidence.ts'
-import { startLoad } from './load.ts'
+import { startDaemon } from './daemon-process.ts'
+import { assertSameIds, callIdOf, honeyRows } from './evidence.ts'
 import { testWith } from './peers.ts'
 import { type Ended, start } from './run.ts'
 import { answeredIn, sipRequest, tcpClient, udpClient } from './sip-client.ts'
 import { waitFor } from './wait-for.ts'
 
-const KILLS = 5
-const RESTART_WITHIN_MS = 3_000
 const LOCKED_S = 6
 
 /** A Python program that holds the write lock of a database until its standard input ends, or for some seconds. */
@@ -28,87 +24,6 @@ select.select([sys.stdin], [], [], float(sys.argv[2]))
 database.execute('ROLLBACK')
 print('released', flush=True)
 `
-
-testWith(['sqlite3'], 'what was answered is in the database after kill -9 under load, five times over', async (t) => {
-  const folder = await temporaryFolder(t)
-  const file = join(folder, 'sentrypeer.db')
-  const answered: string[] = []
-  const sent: string[] = []
-  for (let round = 1; round <= KILLS; round++) {
-    const startedMs = performance.now()
-    const daemon = await startDaemon(t, { folder, flags: ['-rj'] })
-    assert.ok(performance.now() - startedMs < RESTART_WITHIN_MS)
-    const load = await startLoad(t, daemon, `round${round}`)
-    await waitFor('load for more than a second', () => load.sentBefore(1_000).length > 50, { state: daemon.stderr })
-    sent.push(...load.sentBefore(1_000))
-    await daemon.kill()
-    load.stop()
-    answered.push(...load.answered())
-  }
-  await (await startDaemon(t, { folder })).stop()
-
-  const rows = await honeyRows(file)
-  const stored = new Set(rows.map((row) => callIdOf(row.sip_message)))
-  assert.ok(answered.length > KILLS * 200, `only ${answered.length} answers`)
-  assert.deepEqual(
-    answered.filter((callId) => !stored.has(callId)),
-    [],
-  )
-  assert.deepEqual(
-    sent.filter((callId) => !stored.has(callId)),
-    [],
-    'sent a second before the end',
-  )
-  assertSameIds(
-    rows.map((row) => row.event_uuid),
-    rows.map((row) => row.event_uuid),
-    'events',
-  )
-  assert.equal(stored.size, rows.length, 'no event twice')
-  assert.deepEqual(await sqlite(file, 'PRAGMA integrity_check'), [{ integrity_check: 'ok' }])
-  const counted = await sqlite<{ sum: number }>(file, 'SELECT sum(seen_count) AS sum FROM bad_actors')
-  assert.deepEqual(counted, [{ sum: rows.length }])
-})
-
-testWith(['sqlite3'], 'datagrams that the kernel holds when SIGTERM comes are stored', async (t) => {
-  const daemon = await startDaemon(t)
-  const callIds = Array.from({ length: 200 }, (_, at) => `held-${at}`)
-  const socket = createSocket('udp4')
-  atEnd(t, () => socket.close())
-  daemon.signal('SIGSTOP')
-  for (const callId of callIds) {
-    await new Promise((sent) => socket.send(sipRequest({ callId }), daemon.port('UDP'), '127.0.0.1', sent))
-  }
-  daemon.signal('SIGTERM')
-  daemon.signal('SIGCONT')
-  await daemon.ended
-  const rows = await honeyRows(join(daemon.folder, 'sentrypeer.db'))
-  assertSameIds(
-    rows.map((row) => callIdOf(row.sip_message)),
-    callIds,
-    'rows',
-  )
-})
-
-testWith(['sqlite3'], 'SIGTERM under load: all that was answered is stored, and in the JSON log once', async (t) => {
-  const daemon = await startDaemon(t, { flags: ['-rj'], api: '127.0.0.1:0' })
-  const load = await startLoad(t, daemon, 'load')
-  await waitFor('answers', () => load.answered().length > 1_000, { state: daemon.stderr })
-  await daemon.stop()
-  load.stop()
-  const rows = await honeyRows(join(daemon.folder, 'sentrypeer.db'))
-  const stored = new Set(rows.map((row) => callIdOf(row.sip_message)))
-  assert.deepEqual(
-    load.answered().filter((callId) => !stored.has(callId)),
-    [],
-  )
-  const logged = await jsonLines(join(daemon.folder, 'sentrypeer_json.log'))
-  assertSameIds(
-    logged.map((line) => line['event_uuid'] ?? ''),
-    rows.map((row) => row.event_uuid),
-    'the JSON log',
-  )
-})
 
 testWith(
   ['sqlite3', 'python3'],

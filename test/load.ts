@@ -15,6 +15,10 @@ const TCP_IN_FLIGHT = 20
 export interface Load {
   /** Call-IDs of the answers so far. */
   answered(): string[]
+  /** When the newest of the requests that were answered was sent, by `performance.now()`. */
+  newestAnsweredMs(): number
+  /** Call-IDs of what was sent before this moment of `performance.now()`. */
+  sentUntil(ms: number): string[]
   /** Call-IDs of what was sent at least `agoMs` ago. */
   sentBefore(agoMs: number): string[]
   stop(): void
@@ -29,6 +33,7 @@ export async function startLoad(t: TestContext, daemon: DaemonProcess, name: str
     sent.push({ callId, atMs: performance.now() })
     return sipRequest({ callId, transport, number: String(sent.length) })
   }
+  const sentAtMs = (callId: string) => sent[Number(callId.slice(name.length + 1))]?.atMs ?? 0
   const stops = [await tcpLoad(daemon.port('TCP'), () => next('TCP'), answered)]
   for (let source = 1; source <= UDP_SOURCES; source++) {
     stops.push(await udpLoad(daemon.port('UDP'), `127.0.0.${source}`, () => next('UDP'), answered))
@@ -39,6 +44,8 @@ export async function startLoad(t: TestContext, daemon: DaemonProcess, name: str
   atEnd(t, stop)
   return {
     answered: () => [...answered],
+    newestAnsweredMs: () => answered.reduce((newest, callId) => Math.max(newest, sentAtMs(callId)), 0),
+    sentUntil: (ms) => sent.filter(({ atMs }) => atMs < ms).map(({ callId }) => callId),
     sentBefore: (agoMs) => sent.filter(({ atMs }) => atMs < performance.now() - agoMs).map(({ callId }) => callId),
     stop,
   }

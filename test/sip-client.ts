@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, isIPv6, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
+import { connect as connectTls } from 'node:tls'
 import { atEnd } from './at-end.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -74,15 +75,24 @@ export interface TcpClient extends SipClient {
   readonly socket: Socket
 }
 
-export async function tcpClient(t: TestContext, port: number, host = '127.0.0.1'): Promise<TcpClient> {
-  const socket = connect({ port, host, allowHalfOpen: true })
+export async function tcpClient(t: TestContext, port: number, host = '127.0.0.1', from?: string): Promise<TcpClient> {
+  const local = from === undefined ? {} : { localAddress: from }
+  return streamClient(t, connect({ port, host, allowHalfOpen: true, ...local }), 'connect')
+}
+
+/** Resolves after the handshake; any certificate will do. */
+export async function tlsClient(t: TestContext, port: number): Promise<TcpClient> {
+  return streamClient(t, connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }), 'secureConnect')
+}
+
+async function streamClient(t: TestContext, socket: Socket, ready: string): Promise<TcpClient> {
   let text = ''
   socket.setEncoding('latin1').on('data', (chunk: string) => {
     text += chunk
   })
   socket.on('error', () => {}) // a reset is for the test to see by what did not come
   atEnd(t, () => socket.destroy())
-  await once(socket, 'connect')
+  await once(socket, ready)
   return {
     ...clientOf(
       socket.localPort ?? 0,
