@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 # Installs what the tests in this folder run against: other people's SIP scanners, a syslog daemon, the sqlite3 shell,
-# systemd's checks of units, a C compiler for the load (Debian and Ubuntu, as root), and a Node.js of the oldest supported series in
+# systemd's checks of units, libfaketime, a C compiler for the load (Debian and Ubuntu, as root), and a Node.js of the oldest supported series in
 # node_modules/.cache. Does nothing when all of it is there. Starts no service. Without these programs the tests that
 # need them are skipped, except where CI is set: there they fail, and so does this script.
 
 set -eu
 
-PACKAGES='sipvicious sipsak sip-tester baresip-core tshark rsyslog sqlite3 openssl python3 systemd gcc libc6-dev libsqlite3-dev bsdutils util-linux mount iproute2'
+PACKAGES='sipvicious sipsak sip-tester baresip-core tshark rsyslog sqlite3 openssl python3 systemd gcc libc6-dev libsqlite3-dev bsdutils util-linux mount iproute2 libfaketime'
 NODE_24=24.21.0
 # What npm's registry had when these lines were written: another archive under that version is not taken.
 NODE_24_X64='sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q=='

@@ -12,6 +12,8 @@ export type Peer =
   | 'baresip'
   /** A C compiler, and what a C program is linked with. */
   | 'cc'
+  /** The library that stands between a program and the clocks. */
+  | 'faketime'
   /** A Node.js of the oldest series that package.json allows. */
   | 'node24'
   | 'openssl'
@@ -58,7 +60,11 @@ export const NODE_24 = join(
   'bin/node',
 )
 
+/** libfaketime for programs of several threads, where Debian and Ubuntu have it for this architecture. */
+export const FAKETIME = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`
+
 function isThere(peer: Peer): boolean {
+  if (peer === 'faketime') return existsSync(FAKETIME)
   if (peer === 'node24') return existsSync(NODE_24)
   if (peer === 'tshark') return pathOf('tshark') !== null && mayCapture()
   if (peer !== 'namespaces') return pathOf(peer) !== null
