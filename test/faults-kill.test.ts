@@ -7,12 +7,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type DaemonProcess, startDaemon, temporaryFolder } from './daemon-process.ts'
 import { callIdOf, sqlite } from './evidence.ts'
 import { type Load, startLoad } from './load.ts'
+import { NIGHTLY } from './nightly.ts'
 import { testWith } from './peers.ts'
 import { waitFor } from './wait-for.ts'
 
 // A node is killed in the middle of its work and started again on the same database: what must be there, and once.
 
-const KILLS = Number(process.env['SENTRYPEER_TEST_KILLS'] ?? 5)
+const KILLS = NIGHTLY ? 100 : 5
 const KILLS_A_FILE = 10 // so that a night of it does not end with a database of gigabytes
 const RESTART_WITHIN_MS = 3_000
 const STORED_WITHIN_MS = 250
