@@ -103,7 +103,7 @@ for (const transport of ['UDP', 'TCP', 'TLS', 'HTTP'] as const) {
 }
 
 testWith(['namespaces'], 'port 5060 needs no privilege; below 1024 the missing one is named', async (t) => {
-  const enter = unprivilegedInNetwork
+  const enter = (command: readonly string[]) => unprivilegedInNetwork(command)
   const daemon = await startDaemon(t, { sip: ['0.0.0.0:5060', '[::]:5060'], tls: ['0.0.0.0:5061'], enter })
   await daemon.stop()
   const message = /cannot listen for SIP over UDP on 0\.0\.0\.0:506: EACCES\..*CAP_NET_BIND_SERVICE.*--sip-listen/

@@ -11,6 +11,15 @@ const isRoot = process.getuid?.() === 0
 
 const WITHOUT_CAPABILITIES = ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs']
 
+/** The same, but for ports below 1024. */
+export const NET_BIND_SERVICE_ONLY = [
+  'setpriv',
+  '--bounding-set=-all,+net_bind_service',
+  '--inh-caps=-all,+net_bind_service',
+  '--ambient-caps=-all,+net_bind_service',
+  '--no-new-privs',
+]
+
 /** `command` without any privilege: file modes hold for it. */
 export function unprivileged(command: readonly string[]): string[] {
   return isRoot ? [...WITHOUT_CAPABILITIES, ...command] : [...command]
@@ -22,10 +31,10 @@ export function inMountNamespace(command: readonly string[]): string[] {
 }
 
 /** The same in a network of its own, where nobody has lowered the first port that is free for all. */
-export function unprivilegedInNetwork(command: readonly string[]): string[] {
+export function unprivilegedInNetwork(command: readonly string[], without = WITHOUT_CAPABILITIES): string[] {
   const inNetwork = ['unshare', ...(isRoot ? [] : ['--map-root-user']), '--net']
   const script = 'ip link set lo up && exec "$@"'
-  return [...inNetwork, 'sh', '-c', script, 'sh', ...WITHOUT_CAPABILITIES, ...command]
+  return [...inNetwork, 'sh', '-c', script, 'sh', ...without, ...command]
 }
 
 /** Mounts that only the processes see that are started in it; gone when the test ends. */
