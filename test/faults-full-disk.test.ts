@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { getJson } from './api-client.ts'
 import { type DaemonProcess, startDaemon, temporaryFolder } from './daemon-process.ts'
 import { assertSameIds, callIdOf, honeyRows, jsonLines } from './evidence.ts'
+import { metricsOf, sumOf } from './metrics.ts'
 import { testWith } from './peers.ts'
 import { answeredIn, sipRequest, type TcpClient, tcpClient } from './sip-client.ts'
 import { smallDisk } from './small-disk.ts'
@@ -35,6 +36,9 @@ testWith(
     await answeredAll(client, [...first, ...held])
     await daemon.said(/^The database takes events again$/m)
     assert.equal((await getJson(daemon.port('HTTP'), '/health-check')).status, 200)
+    const metrics = await metricsOf(daemon)
+    assert.ok(sumOf(metrics, 'store_failures_total') > 0)
+    assert.equal(sumOf(metrics, 'events_stored_total'), sumOf(metrics, 'packets_received_total'))
     const log = outside(join(folder, 'sentrypeer_json.log'))
     await waitFor('the JSON log', async () => (await jsonLines(log).catch(() => [])).length >= 320)
     await daemon.stop() // the namespace, and the disk in it, stay until the test is over

@@ -1,18 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { getJson } from './api-client.ts'
 import { atEnd } from './at-end.ts'
-import { startDaemon } from './daemon-process.ts'
-import { assertSameIds, callIdOf, honeyRows } from './evidence.ts'
+import { startDaemon, temporaryFolder } from './daemon-process.ts'
+import { assertSameIds, callIdOf, honeyRows, jsonLines } from './evidence.ts'
+import { accountOf, metricsOf, sumOf } from './metrics.ts'
 import { testWith } from './peers.ts'
 import { type Ended, start } from './run.ts'
 import { answeredIn, sipRequest, tcpClient, udpClient } from './sip-client.ts'
 import { waitFor } from './wait-for.ts'
 
 const LOCKED_S = 6
+const LAUNCHER = join(import.meta.dirname, '../bin/sentrypeer')
+
+/** Loaded into the daemon: throws where nobody catches, once there is a file of that name. */
+const BUG = `
+const { existsSync } = require('node:fs')
+if (require('node:worker_threads').isMainThread) {
+  const timer = setInterval(() => {
+    if (!existsSync('throw')) return
+    clearInterval(timer)
+    throw new Error('made for the test')
+  }, 10).unref()
+}
+`
 
 /** A Python program that holds the write lock of a database until its standard input ends, or for some seconds. */
 const LOCK_HOLDER = `
@@ -70,6 +85,14 @@ testWith(
     // After seconds nobody waits for a datagram any more: those of that time are stored, and not answered.
     assertSameIds(answers(), ['before', 'after', ...callIds.slice(40)], 'answers')
     assert.equal((await getJson(daemon.port('HTTP'), '/health-check')).status, 200)
+    const metrics = await metricsOf(daemon)
+    assert.ok(sumOf(metrics, 'store_failures_total') > 0)
+    assert.deepEqual(
+      ['storing', 'events_dropped_total', 'packets_answered_too_late_total'].map((name) => sumOf(metrics, name)),
+      [1, 0, 40],
+    )
+    const { received, accounted } = accountOf(metrics)
+    assert.equal(accounted, received)
   },
 )
 
@@ -126,6 +149,34 @@ testWith(
       (await honeyRows(file)).map((row) => callIdOf(row.sip_message)),
       ['before'],
     )
+  },
+)
+
+testWith(
+  ['sqlite3'],
+  'an exception that nobody catches: what came is stored, and the process leaves with 70 to be started again',
+  async (t) => {
+    const folder = await temporaryFolder(t)
+    const bug = join(folder, 'bug.cjs')
+    await writeFile(bug, BUG)
+    const program = [process.execPath, '--require', bug, LAUNCHER]
+    const daemon = await startDaemon(t, { folder, program, flags: ['-rj'] })
+    const udp = await udpClient(t, daemon.port('UDP'))
+    const callIds = Array.from({ length: 50 }, (_, at) => `bug-${at}`)
+    daemon.signal('SIGSTOP')
+    for (const callId of callIds) udp.send(sipRequest({ callId }))
+    await writeFile(join(folder, 'throw'), '')
+    daemon.signal('SIGCONT')
+    const { code, stderr } = await daemon.ended
+    assert.equal(code, 70, stderr)
+    assert.match(stderr, /this is a bug[\s\S]*made for the test/)
+    const stored = await honeyRows(join(folder, 'sentrypeer.db'))
+    assertSameIds(
+      stored.map((row) => callIdOf(row.sip_message)),
+      callIds,
+      'rows',
+    )
+    assert.equal((await jsonLines(join(folder, 'sentrypeer_json.log'))).length, callIds.length)
   },
 )
 

@@ -9,6 +9,7 @@ import { atEnd } from './at-end.ts'
 import { type DaemonProcess, startDaemon, temporaryFolder } from './daemon-process.ts'
 import { honeyRows } from './evidence.ts'
 import { freeUdpPort } from './free-port.ts'
+import { accountOf, metricsOf, sumOf } from './metrics.ts'
 import { openNotifySocket, type Told } from './notify-socket.ts'
 import { testWith } from './peers.ts'
 import { sipRequest, tcpClient, udpClient } from './sip-client.ts'
@@ -137,10 +138,7 @@ testWith(
       api: '127.0.0.1:0',
       flags: ['-r'],
     })
-    const hasDropped = async () => {
-      const metrics = await fetch(`http://127.0.0.1:${daemon.port('HTTP')}/metrics`)
-      return /^sentrypeer_events_dropped_total\{reason="queue_full"\} [1-9]/m.test(await metrics.text())
-    }
+    const hasDropped = async () => sumOf(await metricsOf(daemon), 'events_dropped_total') > 0
     const file = join(daemon.folder, 'sentrypeer.db')
     const locker = new DatabaseSync(file, { timeout: 5_000 })
     atEnd(t, () => locker.close())
@@ -158,6 +156,8 @@ testWith(
     }
     locker.exec('ROLLBACK')
     await daemon.said(/^The database takes events again$/m)
+    const { received, accounted } = accountOf(await metricsOf(daemon))
+    assert.equal(accounted, received, 'received is stored, waiting or dropped')
     await daemon.stop()
     const rows = (await honeyRows(file)).length
     assert.ok(rows > 10_000 && rows < sent, `${rows} rows of ${sent}`)
