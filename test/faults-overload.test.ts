@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createLoadInC } from '../bench/load.ts'
+import { after } from 'node:test'
+import { createLoadInC, type Load } from '../bench/load.ts'
 import { buildLoadProgram } from '../bench/load-program.ts'
 import { getJson } from './api-client.ts'
-import { type DaemonProcess, startDaemon, temporaryFolder } from './daemon-process.ts'
+import { type DaemonProcess, startDaemon } from './daemon-process.ts'
 import { sqlite } from './evidence.ts'
 import { accountOf, type Metrics, metricsOf, sumOf } from './metrics.ts'
 import { testWith } from './peers.ts'
+import { residentKib } from './resident.ts'
 import { sipRequest, tcpClient, udpClient } from './sip-client.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -23,15 +26,21 @@ const FLOOD = { rate: 600_000, count: 250_000, sources: 1_000 } // as fast as th
 const SERVED_WITHIN_MS = 10_000 // on a machine that has less than a processor for it
 const SETTLED_WITHIN_MS = 60_000
 
+const folder = await mkdtemp(join(tmpdir(), 'sentrypeer-load-'))
+after(() => rm(folder, { recursive: true, force: true }))
+const program = await buildLoadProgram(folder)
+
+function load(): Load {
+  return typeof program === 'string' ? assert.fail(program) : createLoadInC(program)
+}
+
 testWith(
   ['cc', 'sqlite3'],
   'a flood of many times what a node can take: every datagram is accounted for, others are served, memory is bounded',
   async (t) => {
-    const program = await buildLoadProgram(await temporaryFolder(t))
-    if (typeof program === 'string') assert.fail(program)
     const env = { NODE_OPTIONS: HEAP }
     const daemon = await startDaemon(t, { env, api: '127.0.0.1:0', flags: ['-rj'] })
-    const flooding = createLoadInC(program).send({ ...FLOOD, port: daemon.port('UDP'), replies: false })
+    const flooding = load().send({ ...FLOOD, port: daemon.port('UDP'), replies: false })
     let isOver = false
     void flooding.finally(() => {
       isOver = true
@@ -56,12 +65,12 @@ testWith(
     assert.ok(kernelDrops > received, `${kernelDrops} dropped of ${all}: that was no overload`)
     assert.equal(accounted, received, 'received is stored or counted')
     assert.ok(Math.abs(received + kernelDrops - all) <= all * MAX_UNEXPLAINED, `${received} + ${kernelDrops} of ${all}`)
-    const residentKib = await mostResidentKib(daemon)
+    const { most } = await residentKib(daemon)
     t.diagnostic(
       `${sent} datagrams in ${elapsedS.toFixed(1)} s, ${(sent / (received - served)).toFixed(1)} times what was taken; ` +
-        `${Math.round(residentKib / 1024)} MiB at most; ${served} others served in ${Math.round(Math.max(...servedMs))} ms at most`,
+        `${Math.round(most / 1024)} MiB at most; ${served} others served in ${Math.round(Math.max(...servedMs))} ms at most`,
     )
-    assert.ok(residentKib <= MAX_RESIDENT_KIB, `${residentKib} KiB resident`)
+    assert.ok(most <= MAX_RESIDENT_KIB, `${most} KiB resident`)
 
     const after = await udpClient(t, daemon.port('UDP'), '127.0.0.9')
     after.send(sipRequest({ callId: 'after' }))
@@ -69,6 +78,25 @@ testWith(
     await daemon.stop()
     const [stored] = await sqlite(join(daemon.folder, 'sentrypeer.db'), 'SELECT count(*) AS rows FROM honey')
     assert.deepEqual(stored, { rows: sumOf(metrics, 'events_stored_total') + 1 })
+  },
+)
+
+testWith(
+  ['cc', 'sqlite3'],
+  'SIGTERM in the middle of such a flood ends in time, and the database is sound',
+  async (t) => {
+    const daemon = await startDaemon(t, { env: { NODE_OPTIONS: HEAP }, api: '127.0.0.1:0', flags: ['-rj'] })
+    const flooding = load().send({ ...FLOOD, port: daemon.port('UDP'), replies: false })
+    await waitFor('the flood', async () => sumOf(await metricsOf(daemon), 'packets_received_total') > 2_000)
+    await daemon.stop()
+    await flooding
+    const file = join(daemon.folder, 'sentrypeer.db')
+    assert.deepEqual(await sqlite(file, 'PRAGMA integrity_check'), [{ integrity_check: 'ok' }])
+    const [sums] = await sqlite<{ rows: number; seen: number }>(
+      file,
+      'SELECT count(*) AS rows, (SELECT sum(seen_count) FROM bad_actors) AS seen FROM honey',
+    )
+    assert.ok(sums !== undefined && sums.rows > 2_000 && sums.rows === sums.seen, JSON.stringify(sums))
   },
 )
 
@@ -86,10 +114,4 @@ async function settled(daemon: DaemonProcess, all: number): Promise<Metrics> {
     },
     { withinMs: SETTLED_WITHIN_MS, state: () => seen },
   )
-}
-
-/** The most memory that it had at any time: VmHWM, proc(5). */
-async function mostResidentKib(daemon: DaemonProcess): Promise<number> {
-  const status = await readFile(`/proc/${daemon.pid}/status`, 'latin1')
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? assert.fail(status))
 }
