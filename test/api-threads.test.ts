@@ -7,9 +7,9 @@ import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { eventOf } from '../src/store/sqlite/fixture.ts'
+import { add, eventOf } from '../src/store/sqlite/fixture.ts'
 import { openForWriting } from '../src/store/sqlite/open.ts'
-import { cellsOf, createHoneyTable } from '../src/store/sqlite/table.ts'
+import { createHoneyTable } from '../src/store/sqlite/table.ts'
 import { type DaemonProcess, startDaemon, temporaryFolder } from './daemon-process.ts'
 
 const NUMBERS = 100_000
@@ -25,7 +25,7 @@ async function filledFolder(t: TestContext): Promise<string> {
   const database = openForWriting(join(folder, 'sentrypeer.db'), { sync: 'normal', onProgress: () => {} })
   const table = createHoneyTable(database)
   for (let from = 0; from < NUMBERS; from += 10_000) {
-    table.append(cellsOf(Array.from({ length: 10_000 }, (_, n) => eventOf({ calledNumber: `0046${from + n}` }))))
+    add(table, ...Array.from({ length: 10_000 }, (_, n) => eventOf({ calledNumber: `0046${from + n}` })))
   }
   database.close()
   return folder

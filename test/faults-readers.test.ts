@@ -4,9 +4,9 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { eventOf } from '../src/store/sqlite/fixture.ts'
+import { add, eventOf } from '../src/store/sqlite/fixture.ts'
 import { openForWriting } from '../src/store/sqlite/open.ts'
-import { cellsOf, createHoneyTable } from '../src/store/sqlite/table.ts'
+import { createHoneyTable } from '../src/store/sqlite/table.ts'
 import { getJson } from './api-client.ts'
 import { startDaemon, temporaryFolder } from './daemon-process.ts'
 import { metricsOf, sumOf } from './metrics.ts'
@@ -58,7 +58,7 @@ function fill(file: string): void {
   const table = createHoneyTable(database)
   for (let from = 0; from < NUMBERS; from += BATCH) {
     const events = Array.from({ length: BATCH }, (_, at) => eventOf({ calledNumber: String(10_000_000 + from + at) }))
-    table.append(cellsOf(events))
+    add(table, ...events)
   }
   database.close()
 }
