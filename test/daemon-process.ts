@@ -71,7 +71,7 @@ export async function startDaemon(t: TestContext, options: DaemonOptions = {}): 
     const end = await ended
     clearTimeout(killer)
     assert.deepEqual({ code: end.code, signal: end.signal }, { code: 0, signal: null }, end.stderr)
-    assert.doesNotMatch(end.stderr, /this is a bug|ExperimentalWarning/)
+    assert.doesNotMatch(end.stderr, /this is a bug|\(node:\d+\) \w*Warning/)
     const tookMs = performance.now() - askedMs
     assert.ok(tookMs < STOP_WITHIN_MS, `it took ${tookMs} ms to stop`)
     return end

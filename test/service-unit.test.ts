@@ -37,9 +37,9 @@ testWith(['systemd-analyze'], 'systemd rates the exposure of the unit at 2.0 or 
   assert.equal(code, 0)
 })
 
-for (const [series, node, peers, options] of [
-  ['26', process.execPath, [], UNIT],
-  ['24', NODE_24, ['node24'], NODE_24_DROP_IN],
+for (const [series, node, peers, options, udpWay] of [
+  ['26', process.execPath, [], UNIT, /^Datagrams to 127\.0\.0\.1:0 are read by recvmmsg/m],
+  ['24', NODE_24, ['node24'], NODE_24_DROP_IN, /^Datagrams to 127\.0\.0\.1:0 are read by node:dgram/m],
 ] as const) {
   testWith(
     ['python3', 'rsyslogd', 'sqlite3', 'systemd-analyze', ...peers],
@@ -52,7 +52,7 @@ for (const [series, node, peers, options] of [
         ...(await confined(place, node, options, syslog.socket)),
         tls: ['127.0.0.1:0'],
         api: '127.0.0.1:0',
-        flags: ['-rs', '--syslog-socket', syslog.socket, '-l', place.jsonLog],
+        flags: ['-rsd', '--syslog-socket', syslog.socket, '-l', place.jsonLog],
       })
       await waitFor('READY=1', () => manager.told('READY=1').length === 1, { state: daemon.stderr })
       await waitFor('a meal of the watchdog', () => manager.told('WATCHDOG=1').length > 0, { state: daemon.stderr })
@@ -71,8 +71,9 @@ for (const [series, node, peers, options] of [
       await waitFor('the syslog lines', async () => (await syslog.lines()).length === 2)
 
       const { stderr } = await daemon.stop()
+      assert.match(stderr, udpWay)
       await waitFor('STOPPING=1', () => manager.told('STOPPING=1').length === 1)
-      assert.doesNotMatch(stderr, /Warning|restricted|syslog/)
+      assert.doesNotMatch(stderr, /\(node:\d+\) \w*Warning|restricted|syslog/)
       assert.equal((await honeyRows(join(place.state, 'sentrypeer.db'))).length, 2)
       assert.deepEqual(
         [(await jsonLines(`${place.jsonLog}.1`)).length, (await jsonLines(place.jsonLog)).length],
