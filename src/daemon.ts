@@ -30,6 +30,7 @@ const STORE_STOP_MS = 2_500 // of the 5 s that a stop may take; sockets have 1 s
 const SINK_STOP_MS = 1_000
 const MAX_WAITING = 100_000
 const MAX_WAITING_BYTES = 64 * 1024 * 1024
+const MAX_ANSWERS = 16_384 // as many as there are transactions: nothing else can be answered
 const ANSWER_BYTES = 5 * 1024 // measured: 4.6 KB for the answer to a message of 450 bytes
 const BUG_NOTICE_MS = 60_000
 const KERNEL_DROPS_MS = 5_000
@@ -156,7 +157,7 @@ function waitingBounds(): Pick<PublisherOptions, 'maxPending' | 'maxPendingBytes
   return {
     maxPending: MAX_WAITING,
     maxPendingBytes: Math.min(MAX_WAITING_BYTES, Math.floor(heapBytes / 4)),
-    maxAnswers: Math.min(MAX_WAITING, Math.floor(heapBytes / 3 / ANSWER_BYTES)),
+    maxAnswers: Math.min(MAX_ANSWERS, Math.floor(heapBytes / 3 / ANSWER_BYTES)),
   }
 }
 

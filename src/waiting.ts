@@ -55,7 +55,7 @@ export function createWaitingRoom(maxEvents: number, maxBytes: number): WaitingR
 
   function newGroup(event: BadActorEvent): Group {
     const slabBytes = Math.max(SLAB_BYTES, slabBytesFor(event))
-    const slab = (slabBytes === SLAB_BYTES ? freeSlabs.pop() : undefined) ?? new ArrayBuffer(slabBytes)
+    const slab = (slabBytes === SLAB_BYTES ? freeSlabs.pop() : undefined) ?? newSlab(slabBytes)
     const open = openBatch(slab, event)
     const group: Group = {
       open,
@@ -124,4 +124,12 @@ export function createWaitingRoom(maxEvents: number, maxBytes: number): WaitingR
     size: () => events,
     fullness: () => Math.max(events / maxEvents, bytes / maxBytes),
   }
+}
+
+/**
+ * A resizable buffer has pages of its own, which go back to the operating system when it is freed. Of others malloc()
+ * kept 55 of 64 MB after a flood. Its words are checked more: 0.06 µs an event.
+ */
+function newSlab(bytes: number): ArrayBuffer {
+  return new ArrayBuffer(bytes, { maxByteLength: bytes })
 }

@@ -28,6 +28,7 @@ const PARTS = [
   'retransmissions_total',
   'packets_failed_total',
   'events_stored_total',
+  'events_folded_total',
   'events_dropped_total',
   'events_waiting',
 ]

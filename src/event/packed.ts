@@ -62,8 +62,8 @@ export function slabBytesFor(event: BadActorEvent): number {
 
 /** Begins a batch in `slab`, whose length is a multiple of 4 and whose content does not matter. */
 export function openBatch(slab: ArrayBuffer, { origin, collectedMethod, createdByNodeId }: BatchConstants): OpenBatch {
-  const bytes = Buffer.from(slab)
-  const words = new Int32Array(slab)
+  const bytes = Buffer.from(slab, 0, slab.byteLength) // with a length views of a resizable slab cost less
+  const words = new Int32Array(slab, 0, slab.byteLength / WORD_BYTES)
   const batch = { slab, bytes: 0, count: 0, constants: { origin, collectedMethod, createdByNodeId } }
   return {
     batch,
