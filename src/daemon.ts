@@ -11,14 +11,13 @@ import { choosePersona } from './honeypot/persona.ts'
 import { certificatePair } from './listeners/certificate.ts'
 import type { Listener } from './listeners/listener.ts'
 import { openListeners, type Place } from './listeners/open.ts'
-import { eventLine, messageLine } from './narrate.ts'
+import { createNarrator } from './narrate.ts'
 import { endpointText, parseEndpoint } from './net/ip.ts'
 import { createLocalAddresses, type LocalAddresses } from './net/local.ts'
 import { type Clock, createTimestampFormat, systemClock } from './ops/clock.ts'
 import { type Counters, createCounters } from './ops/counters.ts'
 import { reason } from './ops/errors.ts'
 import { createRepeatedNotice, type Log } from './ops/log.ts'
-import { LEFT_OUT_FROM } from './overload.ts'
 import { createPbx, type Identity } from './pbx.ts'
 import { createPublisher, type Publisher, type PublisherOptions } from './publish.ts'
 import { createReceiver } from './receive.ts'
@@ -156,7 +155,7 @@ function waitingBounds(): Pick<PublisherOptions, 'maxPending' | 'maxPendingBytes
   const heapBytes = getHeapStatistics().heap_size_limit
   return {
     maxPending: MAX_WAITING,
-    maxPendingBytes: Math.min(MAX_WAITING_BYTES, Math.floor(heapBytes / 4)),
+    maxPendingBytes: Math.min(MAX_WAITING_BYTES, Math.floor(heapBytes / 8)),
     maxAnswers: Math.min(MAX_ANSWERS, Math.floor(heapBytes / 3 / ANSWER_BYTES)),
   }
 }
@@ -210,7 +209,10 @@ async function startSip(node: Node, publisher: Publisher, writer: SqliteWriter, 
   })
   const bug = createRepeatedNotice(log.warn, BUG_NOTICE_MS, clock.steadyMs)
   const receive = createReceiver({
-    observe: core.verbose || core.debug ? told(observe, node, publisher) : observe,
+    observe:
+      core.verbose || core.debug
+        ? told(observe, createNarrator({ log, counters, fullness: publisher.fullness }))
+        : observe,
     transactions: pbx.transactions,
     respond: core.responsive ? pbx.respond : null,
     publish: publisher.publish,
@@ -242,16 +244,10 @@ async function startSip(node: Node, publisher: Publisher, writer: SqliteWriter, 
   for (const listener of opened) log.notice(listeningLine(listener))
 }
 
-/** `-v` tells of each event, `-d` shows its message too. */
-function told(observe: Observe, { log, counters }: Node, publisher: Publisher): Observe {
+function told(observe: Observe, tell: ReturnType<typeof createNarrator>): Observe {
   return (packet, parsed) => {
     const event = observe(packet, parsed)
-    if (publisher.fullness() >= LEFT_OUT_FROM.lines) {
-      counters.add('leftOutLines')
-      return event
-    }
-    log.info(eventLine(event))
-    log.debug(messageLine(event))
+    tell(event)
     return event
   }
 }
