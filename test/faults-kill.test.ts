@@ -9,6 +9,7 @@ import { callIdOf, sqlite } from './evidence.ts'
 import { type Load, startLoad } from './load.ts'
 import { NIGHTLY } from './nightly.ts'
 import { testWith } from './peers.ts'
+import { processorWaitMs } from './processor-wait.ts'
 import { waitFor } from './wait-for.ts'
 
 // A node is killed in the middle of its work and started again on the same database: what must be there, and once.
@@ -77,9 +78,11 @@ async function killOver(t: TestContext, kills: number, figures: Figures): Promis
 }
 
 async function restart(t: TestContext, folder: string, figures: Figures): Promise<DaemonProcess> {
-  const startedMs = performance.now()
+  const [startedMs, ownWaitMs] = [performance.now(), processorWaitMs(process.pid)]
   const daemon = await startDaemon(t, { folder, flags: ['-rj'] })
-  const tookMs = performance.now() - startedMs
+  // Without the time for which the machine had others to serve: its own, and that of who looks.
+  const waitedMs = processorWaitMs(daemon.pid) + processorWaitMs(process.pid) - ownWaitMs
+  const tookMs = performance.now() - startedMs - waitedMs
   assert.ok(tookMs < RESTART_WITHIN_MS, `the start took ${tookMs} ms`)
   figures.restartMs = Math.round(Math.max(figures.restartMs, tookMs))
   return daemon

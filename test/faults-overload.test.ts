@@ -58,8 +58,13 @@ testWith(
       servedMs.push(performance.now() - askedMs)
     }
     const { sent, elapsedS } = await flooding
-    const all = sent + served
-    const metrics = await settled(daemon, all)
+    await settled(daemon, sent + served)
+    // It comes to the same socket: what was still in the buffer is read before it, and stored before its answer.
+    const after = await udpClient(t, daemon.port('UDP'), '127.0.0.9')
+    after.send(sipRequest({ callId: 'after' }))
+    await after.answered('after')
+    const all = sent + served + 1
+    const metrics = await metricsOf(daemon)
     const { received, accounted } = accountOf(metrics)
     const kernelDrops = sumOf(metrics, 'udp_kernel_drops_total')
     assert.ok(kernelDrops > received, `${kernelDrops} dropped of ${all}: that was no overload`)
@@ -71,13 +76,9 @@ testWith(
         `${Math.round(most / 1024)} MiB at most; ${served} others served in ${Math.round(Math.max(...servedMs))} ms at most`,
     )
     assert.ok(most <= MAX_RESIDENT_KIB, `${most} KiB resident`)
-
-    const after = await udpClient(t, daemon.port('UDP'), '127.0.0.9')
-    after.send(sipRequest({ callId: 'after' }))
-    await after.answered('after')
     await daemon.stop()
     const [stored] = await sqlite(join(daemon.folder, 'sentrypeer.db'), 'SELECT count(*) AS rows FROM honey')
-    assert.deepEqual(stored, { rows: sumOf(metrics, 'events_stored_total') + 1 })
+    assert.deepEqual(stored, { rows: sumOf(metrics, 'events_stored_total') })
   },
 )
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { processorWaitMs } from '../processor-wait.ts'
 import { sipRequest } from '../sip-client.ts'
 import { MAX_STALL_MS } from './target.ts'
 
@@ -69,15 +69,5 @@ export async function startPulse(port: number, pid: number, onStall: (stall: Sta
       clearInterval(look)
       socket.destroy()
     },
-  }
-}
-
-/** How long the main thread of a process was ready to run and had no processor, since it began; 0 where Linux does not say. */
-export function processorWaitMs(pid: number): number {
-  try {
-    const [, waitedNs = '0'] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'latin1').split(' ')
-    return Number(waitedNs) / 1e6
-  } catch {
-    return 0
   }
 }
