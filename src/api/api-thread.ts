@@ -3,6 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { createBogonCheck } from '../net/ip.ts'
 import { createLocalAddresses } from '../net/local.ts'
+import { collectGarbage } from '../ops/collect-garbage.ts'
 import { OperatorError } from '../ops/errors.ts'
 import type { Log } from '../ops/log.ts'
 import { openSqliteReader } from '../store/sqlite/reader.ts'
@@ -69,6 +70,7 @@ async function run(): Promise<void> {
       (onMessage, onDeath) => startListThread({ dbFile, publicRanges }, onMessage, onDeath),
     )
     post({ kind: 'listening', address: api.address, port: api.port })
+    collectGarbage() // 5 MB
     await stopping.promise
     await api.stop()
     post({ kind: 'stopped' })

@@ -82,7 +82,7 @@ export function createListMaker(
     }
     const whole = chained([first, second], ahead)
     let isFirst = true
-    for await (const piece of gzip ? packed(whole) : whole) {
+    for (const piece of gzip ? packed(whole) : whole) {
       await credit(making)
       await next()
       post(

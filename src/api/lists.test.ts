@@ -177,7 +177,7 @@ test('a store that fails in the middle of a list cuts it, so that it cannot pass
         ...snapshot,
         *calledNumbers(query) {
           for (const row of snapshot.calledNumbers(query)) {
-            if (++taken > 2_000) throw new Error('disk I/O error')
+            if (++taken > 4_500) throw new Error('disk I/O error')
             yield row
           }
         },

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import fc from 'fast-check'
@@ -25,37 +27,33 @@ test('each piece has memory of its own, which may be handed to another thread', 
   }
 })
 
-test('packed pieces unpack to what went in', async () => {
-  await fc.assert(
-    fc.asyncProperty(texts, sizes, async (all, characters) => {
-      const parts: Uint8Array[] = []
-      for await (const piece of packed(inPieces(all, characters))) parts.push(piece)
+test('packed pieces are one gzip file of what went in', () => {
+  fc.assert(
+    fc.property(texts, sizes, sizes, (all, characters, leastBytes) => {
+      const parts = [...packed(inPieces(all, characters), leastBytes)]
       assert.equal(gunzipSync(Buffer.concat(parts)).toString(), all.join(''))
       for (const piece of parts) assert.equal(piece.buffer.byteLength, piece.length)
     }),
-    { numRuns: 30 },
   )
 })
 
-test('packing reads no further ahead than it must, and an error of the source comes out', async () => {
+test('gzip itself unpacks it', (t) => {
+  const text = Array.from({ length: 20_000 }, (_, n) => `row ${n}\n`).join('')
+  const { status, stdout } = spawnSync('gzip', ['-dc'], { input: Buffer.concat([...packed(inPieces([text], 1_000))]) })
+  if (status === null) return t.skip('there is no gzip')
+  assert.equal(status, 0)
+  assert.equal(String(stdout), text)
+})
+
+test('packing reads no further ahead than it must', () => {
   let taken = 0
   function* endless() {
     for (;;) {
       taken++
-      yield* inPieces([String(Math.random()).repeat(4_000)])
+      yield* inPieces([randomBytes(16_000).toString('latin1')])
     }
   }
   const pieces = packed(endless())
-  for (let n = 0; n < 3; n++) await pieces.next()
-  assert.ok(taken < 200, `${taken} pieces read`)
-  await pieces.return()
-  const broken = packed(
-    (function* () {
-      yield* inPieces(['a'])
-      throw new Error('disk I/O error')
-    })(),
-  )
-  await assert.rejects(async () => {
-    for await (const _piece of broken);
-  }, /disk I\/O error/)
+  for (let n = 0; n < 3; n++) pieces.next()
+  assert.equal(taken, 3)
 })
