@@ -392,8 +392,8 @@ test('answers that became too late while the store refuses are let go before the
   let nowMs = 0
   const { publisher, counters } = filledWith(0, { clock: { ...clock, steadyMs: () => nowMs } })
   const outcomes: unknown[] = []
-  publisher.publish(eventOf({ transport: 'UDP' }), (...told) => outcomes.push(['UDP', ...told]))
-  publisher.publish(eventOf({ transport: 'TCP' }), (...told) => outcomes.push(['TCP', ...told]))
+  publisher.publish(eventOf({ transport: 'UDP' }), (outcome, id) => outcomes.push(['UDP', outcome, id]))
+  publisher.publish(eventOf({ transport: 'TCP' }), (outcome, id) => outcomes.push(['TCP', outcome, id]))
   while (counters.get('storeFailures') === 0) await nextTurn()
   assert.deepEqual(outcomes, [])
   nowMs = 2_001
@@ -404,6 +404,26 @@ test('answers that became too late while the store refuses are let go before the
   await publisher.stop(0)
   assert.deepEqual(outcomes.at(-1), ['TCP', 'dropped', null])
   assert.equal(counters.get('droppedStop'), 2)
+})
+
+test('how often the message of an event came again until its answer was let go is told with its row', async () => {
+  let nowMs = 0
+  const store = memoryStore()
+  store.state.refusing = true
+  const { publisher } = publisherWith({ ...store, clock: { ...clock, steadyMs: () => nowMs } })
+  const told: string[] = []
+  for (const count of [0, 5]) {
+    publisher.publish(eventOf({ transport: 'UDP' }), (outcome, _, cameAgain) => {
+      told.push(outcome)
+      if (count > 0) cameAgain?.(count)
+    })
+  }
+  nowMs = 2_001
+  while (told.length < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+  assert.deepEqual(told, ['late', 'late'])
+  store.state.refusing = false
+  await publisher.stop(5_000)
+  assert.deepEqual(store.amended, [[{ honeyId: 2, retransmissions: 5 }]])
 })
 
 test('answers that wait are bounded in number, and the events beyond are stored without', async () => {

@@ -117,6 +117,7 @@ export function createPublisher({
     if (firstId === null) return false
     counters.add('eventsStored', batch.packed.count)
     for (const { honeyId, retransmissions } of overload.stored(batch, firstId)) addRepeated(honeyId, retransmissions)
+    for (const [index, count] of batch.cameAgain) addRepeated(firstId + index, count)
     settle(batch, firstId)
     if (feeds.length > 0) {
       const events = unpack(batch.packed)
@@ -187,13 +188,13 @@ export function createPublisher({
   /** What an answer needs is most of what an event has on the heap. */
   function letGoOfLateOnes(): void {
     const nowMs = clock.steadyMs()
-    for (const { toldTo, answerUntilMs } of room.batches()) {
+    for (const { toldTo, answerUntilMs, cameAgain } of room.batches()) {
       for (const [index, onSettled] of toldTo.entries()) {
         if (onSettled === null || nowMs <= (answerUntilMs[index] ?? 0)) continue
         toldTo[index] = null
         untold--
         if (answers) counters.add('repliesExpired')
-        onSettled('late', null)
+        onSettled('late', null, (count) => cameAgain.set(index, count))
       }
     }
   }

@@ -70,8 +70,8 @@ export function createReceiver({
 
   /** It waits for the commit, with nothing of the packet, that nobody needs any more. */
   function unanswered(done: () => void, transaction: Transaction | null): OnSettled {
-    return (outcome, honeyId) => {
-      guarded(() => close(transaction, outcome, honeyId))
+    return (...fate) => {
+      guarded(() => close(transaction, ...fate))
       done()
     }
   }
@@ -82,11 +82,11 @@ export function createReceiver({
     event: BadActorEvent,
     transaction: Transaction | null,
   ): OnSettled {
-    return (outcome, honeyId) => {
+    return (...fate) => {
       guarded(() => {
-        close(transaction, outcome, honeyId)
+        close(transaction, ...fate)
         // Answered only now, so that the source is charged in the moment in which the bytes go out.
-        if (outcome === 'stored') respond?.(packet, parsed, event, transaction)
+        if (fate[0] === 'stored') respond?.(packet, parsed, event, transaction)
       })
       packet.done()
     }
@@ -109,9 +109,11 @@ export function createReceiver({
   }
 
   /** What gets no answer any more is answered when it comes again. */
-  function close(transaction: Transaction | null, ...[outcome, honeyId]: Parameters<OnSettled>): void {
+  function close(transaction: Transaction | null, ...[outcome, honeyId, cameAgain]: Parameters<OnSettled>): void {
     if (honeyId !== null) transaction?.storedAs(honeyId)
-    if (outcome !== 'stored') transaction?.forget()
+    if (outcome === 'stored' || transaction === null) return
+    const untold = transaction.forget()
+    if (untold > 0) cameAgain?.(untold)
   }
 
   /** False when it failed. */

@@ -19,6 +19,8 @@ export interface WaitingBatch {
   readonly toldTo: (OnSettled | null)[]
   /** Until when each may be answered, by the steady clock. */
   readonly answerUntilMs: number[]
+  /** How often the messages of events that were let go have come again, by the event's number. */
+  readonly cameAgain: Map<number, number>
 }
 
 export interface WaitingRoom {
@@ -63,6 +65,7 @@ export function createWaitingRoom(maxEvents: number, maxBytes: number): WaitingR
       slabBytes,
       toldTo: [],
       answerUntilMs: [],
+      cameAgain: new Map(),
       isClosed: false,
       bytes: 0,
     }

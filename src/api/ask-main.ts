@@ -9,13 +9,11 @@ export interface Told<T> {
 export interface AskTimes {
   /** How long a question waits for its answer; then the last one has to do. */
   readonly deadlineMs: number
-  /** An answer is good for this long. */
-  readonly freshMs: number
 }
 
 // A main thread at work answers within some milliseconds. Chosen so that a health check that gives up after a second
-// still gets an answer, and that nobody asks so often as to be a burden.
-export const ASK_TIMES: AskTimes = { deadlineMs: 250, freshMs: 200 }
+// still gets an answer.
+export const ASK_TIMES: AskTimes = { deadlineMs: 250 }
 
 /** A question that is asked again and again, of a thread that may be too busy to answer. */
 export interface Question<T> {
@@ -31,16 +29,14 @@ export interface Question<T> {
 export function createQuestion<T>(
   ask: () => void,
   first: T,
-  { deadlineMs, freshMs }: AskTimes,
+  { deadlineMs }: AskTimes,
   nowMs: () => number,
 ): Question<T> {
   let last = first
-  let toldAtMs = Number.NEGATIVE_INFINITY
   let asked: { readonly atMs: number; readonly answer: PromiseWithResolvers<void> } | null = null
 
   return {
     async read() {
-      if (asked === null && nowMs() - toldAtMs < freshMs) return { value: last, silentMs: 0 }
       if (asked === null) {
         asked = { atMs: nowMs(), answer: Promise.withResolvers() }
         ask()
@@ -50,7 +46,6 @@ export function createQuestion<T>(
     },
     told(value) {
       last = value
-      toldAtMs = nowMs()
       asked?.answer.resolve()
       asked = null
     },

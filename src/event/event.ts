@@ -69,5 +69,8 @@ export const NOT_FOUND = 'NOT_FOUND'
  */
 export type Outcome = 'stored' | 'late' | 'dropped'
 
-/** Told what became of an event, and the honeyId of its row; null when it has none, or none yet. */
-export type OnSettled = (outcome: Outcome, honeyId: number | null) => void
+/**
+ * Told what became of an event, and the honeyId of its row; null when it has none, or none yet. For one that waits for
+ * the store still, `cameAgain` takes how often its message came again so far, for the row that it will have.
+ */
+export type OnSettled = (outcome: Outcome, honeyId: number | null, cameAgain?: (count: number) => void) => void

@@ -48,8 +48,11 @@ export interface Transaction {
   acknowledge(): void
   /** The event's row id once it is stored, for the count of retransmissions. */
   storedAs(eventId: number): void
-  /** The event was lost, or stored too late for an answer: what comes again shall be a new event. */
-  forget(): void
+  /**
+   * The event was lost, or is too late for an answer: what comes again shall be a new event. Gives how many
+   * retransmissions nobody is told of, since the event has no row.
+   */
+  forget(): number
   /** Runs once, when the transaction ends for whatever reason; at once when it has ended. */
   onEnd(run: () => void): void
 }
@@ -222,8 +225,9 @@ class Remembered implements Transaction, RunningTransaction<Remembered>, Linked<
     if (this.hasEnded) this.#owner.report(this)
   }
 
-  forget(): void {
+  forget(): number {
     this.#owner.end(this)
+    return this.eventId === null ? this.retransmissions : 0
   }
 
   onEnd(run: () => void): void {
