@@ -158,8 +158,9 @@ export interface EventReader {
   badActorProfile(ip: IpAddress, examine: number): Profile
   calledNumberProfile(number: string, examine: number): Profile
   events(query: EventQuery): EventPage
+  /** In a flood of new addresses or numbers up to five seconds old; a snapshot's are exact. */
   totals(): Totals
-  /** Changes with every commit; for ETags. */
+  /** Changes with every event and whatever else changes an answer; for ETags. */
   version(): string
   /** A view of its own for one long list. */
   snapshot(): Snapshot

@@ -9,6 +9,7 @@ import type { BadActorEvent } from '../../event/event.ts'
 import { openBatch, type PackedBatch, slabBytesFor } from '../../event/packed.ts'
 import type { IpAddress } from '../../net/ip.ts'
 import type { EventQuery, EventReader } from '../store.ts'
+import { CATCH_UP_SIZES, type CatchUp, createCatchUp } from './catch-up.ts'
 import { openForWriting } from './open.ts'
 import { openSqliteReader } from './reader.ts'
 import { createHoneyTable, type HoneyTable } from './table.ts'
@@ -20,17 +21,23 @@ export function temporaryFolder(t: TestContext): string {
   return folder
 }
 
-/** For tests: a table on a new file, and a reader beside it. */
-export function temporaryStore(t: TestContext) {
+/** For tests: a table on a new file with what makes the views follow it, and a reader beside it. */
+export function temporaryStore(t: TestContext, sizes: typeof CATCH_UP_SIZES = CATCH_UP_SIZES) {
   const file = join(temporaryFolder(t), 'x.db')
   const database = openForWriting(file, { sync: 'normal', onProgress: () => {} })
   const table = createHoneyTable(database)
+  const catchUp = createCatchUp(database, sizes)
   const reader = openSqliteReader(file)
   t.after(() => {
     reader.close()
     database.close()
   })
-  return { file, database, table, reader }
+  return { file, database, table, catchUp, reader }
+}
+
+/** For tests: as on a node that nobody probes, until nothing is left to do. */
+export function settle(catchUp: CatchUp): void {
+  while (catchUp.step(true));
 }
 
 /** For tests: gives the honeyId of the first. */

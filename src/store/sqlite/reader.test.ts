@@ -4,8 +4,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type BadActorEvent, PROOF_LEVELS } from '../../event/event.ts'
 import type { IpAddress } from '../../net/ip.ts'
-import type { EventQuery } from '../store.ts'
+import type { EventQuery, ListQuery } from '../store.ts'
 import { add, allEvents, eventOf, temporaryStore } from './fixture.ts'
+import { rowsQuery } from './known.ts'
 
 const credentials = { user: '', realm: 'r', nonce: 'n', response: '0f', algorithm: 'MD5', password: '1234' }
 
@@ -120,23 +121,31 @@ for (const [minProof, ends] of [
   })
 }
 
-for (const [table, key] of [
-  ['bad_actors', 'source_ip'],
-  ['called_numbers', 'called_number'],
-] as const) {
-  for (const [which, further] of [
-    ['all proven rows', ''],
-    ['proven rows since a time', ' AND seen_last >= ?'],
-    ['a further page of proven rows', ` AND (seen_last, ${key}) < (?, ?)`],
+const AFTER = { seenLast: '2026-11-22', key: '1' }
+
+for (const [which, query] of [
+  ['all rows', { order: 'newest' }],
+  ['rows since a time', { order: 'oldest', since: '2026-11-22' }],
+  ['a further page', { order: 'newest', after: AFTER }],
+  ['all proven rows', { order: 'newest', minProof: 'echo' }],
+  ['proven rows since a time', { order: 'oldest', minProof: 'echo', since: '2026-11-22' }],
+  ['a further page of proven rows', { order: 'newest', minProof: 'handshake', after: AFTER }],
+] as readonly (readonly [string, ListQuery])[]) {
+  for (const [kind, table] of [
+    ['address', 'bad_actors'],
+    ['number', 'called_numbers'],
   ] as const) {
-    test(`${which} of ${table}: found without reading past unproven ones`, (t) => {
+    test(`${which} of ${table}: found without reading past others, and sorted second by second`, (t) => {
       const { database } = temporaryStore(t)
-      const where = `best_proof > 0 AND best_proof >= ?${further}`
+      const { sql, values } = rowsQuery(kind, query)
       const plan = database
-        .prepare(`EXPLAIN QUERY PLAN SELECT * FROM ${table} WHERE ${where} ORDER BY seen_last DESC, ${key} DESC`)
-        .all()
-      assert.equal(plan.length, 1, 'and without sorting them')
-      assert.match(String(plan[0]?.['detail']), new RegExp(`USING INDEX proven_${table}_by_time`))
+        .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+        .all(...values)
+        .map((row) => String(row['detail']))
+      const proven = query.minProof === undefined ? '' : 'proven_'
+      assert.match(plan[0] ?? '', new RegExp(`USING INDEX ${proven}${table}_by_time`))
+      if (which.includes('page') || which.includes('since')) assert.match(plan[0] ?? '', /\(<expr>[<>]/)
+      assert.deepEqual(plan.slice(1), ['USE TEMP B-TREE FOR LAST 2 TERMS OF ORDER BY'])
     })
   }
 }

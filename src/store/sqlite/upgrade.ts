@@ -2,7 +2,14 @@
 
 import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
-import { CREATE_REST, OUR_COLUMNS, SCHEMA_VERSION } from './schema.ts'
+import {
+  CREATE_COUNTS,
+  CREATE_TIME_INDEXES,
+  CREATE_VIEWS,
+  DROP_ROW_INDEXES,
+  OUR_COLUMNS,
+  SCHEMA_VERSION,
+} from './schema.ts'
 import { splitSource } from './source.ts'
 
 /**
@@ -29,9 +36,7 @@ export function upgradeFromC(database: DatabaseSync, file: string, onProgress: (
     }
     database.exec(`UPDATE honey SET source_port = source_port(source_ip), source_ip = bare_ip(source_ip)
       WHERE source_ip LIKE '%:%' AND bare_ip(source_ip) <> source_ip`)
-    // Ids of ours sort by time; an index on them is never asked for, and random ones of old make every insert slow.
-    database.exec('DROP INDEX IF EXISTS event_uuid_index')
-    database.exec(CREATE_REST)
+    database.exec(`${DROP_ROW_INDEXES} ${CREATE_COUNTS} ${CREATE_TIME_INDEXES} ${CREATE_VIEWS}`)
     database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
     database.exec('COMMIT')
   } catch (error) {

@@ -4,17 +4,23 @@ import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError, reason } from '../../ops/errors.ts'
+import { type CatchUp, createCatchUp } from './catch-up.ts'
 import { asOperatorError, keepFirst, openForWriting, sqliteCode } from './open.ts'
+import { createPurge } from './purge.ts'
 import { createHoneyTable } from './table.ts'
 import type { FromWriter, ToWriter, WriterSettings } from './writer.ts'
 
 /*
- * The thread that owns the database. It does what it is asked in the order it is asked, answers each request with one
- * message, and counts other programs' rows while nobody asks for anything.
+ * The thread that owns the database. It does what it is asked in the order it is asked, and answers each request with
+ * one message. Between requests it lets the views catch up and purges, in steps of some milliseconds; when events keep
+ * coming, as much after each batch as the batch owes.
  */
 
-const LOOK_FOR_OTHERS_MS = 2_000 // how soon rows that another program inserts are counted on a quiet node
+const LOOK_FOR_OTHERS_MS = 2_000 // how soon rows that another program inserts are folded on a quiet node
+const QUIET_MS = 20 // without an append: then what waits is folded, however little it is
+const RETRY_MS = 1_000
 const CLOSE_BUSY_MS = 200
+const CLOSE_CATCH_UP_MS = 500 // so that a shell finds the views complete; what there is more stays in the tail
 
 if (parentPort === null) throw new Error('writer-thread.ts is started by writer.ts')
 const port = parentPort
@@ -24,9 +30,12 @@ const post = (message: FromWriter, ...transferred: ArrayBuffer[]) => port.postMe
 run()
 
 /** A lock or a full disk keeps the file from coming to rest: no loss, the log beside it has everything. */
-function atRest(database: DatabaseSync): void {
+function atRest(database: DatabaseSync, catchUp: CatchUp): void {
+  const untilMs = performance.now() + CLOSE_CATCH_UP_MS
   try {
-    database.exec(`PRAGMA busy_timeout = ${CLOSE_BUSY_MS}; PRAGMA wal_checkpoint(TRUNCATE)`)
+    database.exec(`PRAGMA busy_timeout = ${CLOSE_BUSY_MS}`)
+    while (catchUp.isBehind() && performance.now() < untilMs) catchUp.step(true)
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   } catch (error) {
     post({ kind: 'progress', text: `${file} could not be tidied up at the stop: ${reason(error)}` })
   }
@@ -43,36 +52,63 @@ function run(): void {
   try {
     const database = openForWriting(file, { sync, onProgress: (text) => post({ kind: 'progress', text }) })
     const table = createHoneyTable(database)
+    const catchUp = createCatchUp(database)
+    const purge = createPurge(database, catchUp.runs)
     const opened = identity()
-    let counting = true
+    let isClosing = false
+    let isAwake = false // a look at what there is to do is due
+    let retrying: NodeJS.Timeout | null = null
+    let appendedAtMs = 0
 
-    const countWhenIdle = (): void => {
-      if (!counting) return
-      try {
-        table.noteRowsOfOthers()
-        counting = table.countSlice()
-      } catch {
-        // Locked or full just now: whoever holds it up will be reported by the next batch; go on a little later.
-        setTimeout(countWhenIdle, 1_000).unref()
-        return
-      }
-      if (counting) setImmediate(countWhenIdle)
+    function wake(): void {
+      if (isAwake || isClosing || retrying !== null) return
+      isAwake = true
+      setImmediate(work)
     }
 
-    const looking = setInterval(() => {
-      if (counting) return
-      counting = true
-      countWhenIdle()
-    }, LOOK_FOR_OTHERS_MS)
+    /** Locked or full just now: whoever holds it up will be reported by the next batch; go on a little later. */
+    function later(ms: number): void {
+      retrying ??= setTimeout(() => {
+        retrying = null
+        wake()
+      }, ms)
+    }
+
+    function work(): void {
+      isAwake = false
+      if (isClosing) return
+      try {
+        const isQuiet = performance.now() - appendedAtMs >= QUIET_MS
+        const purged = purge.slice()
+        const hasStepped = catchUp.step(isQuiet)
+        if (purged !== null) post(purged)
+        if (hasStepped || purged !== null) wake()
+        else if (!isQuiet && catchUp.isBehind()) later(QUIET_MS)
+      } catch {
+        later(RETRY_MS)
+      }
+    }
+
+    function afterAppend(rows: number): void {
+      appendedAtMs = performance.now()
+      try {
+        if (retrying === null) catchUp.owe(rows)
+      } catch {
+        later(RETRY_MS)
+      }
+    }
+
+    const looking = setInterval(wake, LOOK_FOR_OTHERS_MS)
 
     port.on('message', (message: ToWriter) => {
       switch (message.kind) {
         case 'append': {
-          const { slab } = message.batch
-          return post(
+          const { slab, count } = message.batch
+          post(
             written(slab, () => ({ kind: 'committed', firstId: table.append(message.batch), slab })),
             slab,
           )
+          return afterAppend(count)
         }
         case 'amend':
           return post(
@@ -81,12 +117,16 @@ function run(): void {
               return { kind: 'amended' }
             }),
           )
+        case 'purge':
+          purge.begin(message.before)
+          return wake()
         case 'ping':
           return post({ kind: 'pong' })
         case 'close':
-          counting = false
+          isClosing = true
           clearInterval(looking)
-          atRest(database)
+          if (retrying !== null) clearTimeout(retrying)
+          atRest(database, catchUp)
           post({ kind: 'closed' })
           port.close()
           return
@@ -101,10 +141,7 @@ function run(): void {
         return { kind: 'refused', reason: `${file} is not the file that was opened: put it back, or restart`, slab }
       try {
         const answer = write()
-        if (!counting) {
-          counting = true // rows of others may have shown up between ours
-          setImmediate(countWhenIdle)
-        }
+        wake()
         return answer
       } catch (error) {
         return { kind: 'refused', reason: reason(error), slab }
@@ -112,7 +149,8 @@ function run(): void {
     }
 
     post({ kind: 'opened', kept: keepFirst(database, firstValues) })
-    setImmediate(countWhenIdle)
+    catchUp.leaveForLater()
+    wake()
   } catch (error) {
     if (!(error instanceof OperatorError) && sqliteCode(error) === null) throw error
     const { code, message, hint } = asOperatorError(error, file)

@@ -42,7 +42,7 @@ test('the thread answers a ping at any time, also while the database is locked, 
   const file = join(temporaryFolder(t), 'x.db')
   const writer = await open(t, file)
   await Promise.all([writer.ping(), writer.ping(), writer.append(batchOf(eventOf())), writer.ping()])
-  const locker = new DatabaseSync(file)
+  const locker = new DatabaseSync(file, { timeout: 5_000 }) // the views may be catching up just now
   locker.exec('BEGIN IMMEDIATE')
   const refused = assert.rejects(writer.append(batchOf(eventOf())), /locked/)
   await writer.ping()
@@ -58,7 +58,7 @@ test('the thread tells the first row of a batch, adds retransmissions, and tells
   const writer = await open(t, file)
   assert.equal(await writer.append(batchOf(eventOf(), eventOf())), 1)
   assert.equal(await writer.append(batchOf(eventOf())), 3)
-  const locker = new DatabaseSync(file)
+  const locker = new DatabaseSync(file, { timeout: 5_000 }) // the views may be catching up just now
   locker.exec('BEGIN IMMEDIATE')
   await assert.rejects(writer.amend([{ honeyId: 2, retransmissions: 5 }]), /locked/)
   locker.exec('ROLLBACK')

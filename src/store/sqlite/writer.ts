@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads'
 import type { PackedBatch } from '../../event/packed.ts'
 import { OperatorError, type OperatorErrorCode } from '../../ops/errors.ts'
 import type { EventWriter, Retransmissions } from '../store.ts'
+import type { Purged, PurgeMessage } from './purge.ts'
 
 export interface WriterSettings {
   readonly file: string
@@ -17,6 +18,7 @@ export interface WriterSettings {
 export type ToWriter =
   | { readonly kind: 'append'; readonly batch: PackedBatch }
   | { readonly kind: 'amend'; readonly counts: readonly Retransmissions[] }
+  | { readonly kind: 'purge'; readonly before: string }
   | { readonly kind: 'ping' }
   | { readonly kind: 'close' }
 
@@ -27,6 +29,7 @@ export type FromWriter =
   | { readonly kind: 'committed'; readonly firstId: number; readonly slab: ArrayBuffer }
   | { readonly kind: 'amended' }
   | { readonly kind: 'refused'; readonly reason: string; readonly slab: ArrayBuffer | null }
+  | PurgeMessage
   | { readonly kind: 'pong' }
   | { readonly kind: 'closed' }
 
@@ -40,6 +43,13 @@ export interface SqliteWriter extends EventWriter {
    * disk is full. Writes nothing. At any time; several calls at once get the same answer.
    */
   ping(): Promise<void>
+  /**
+   * Deletes the events before this time (`YYYY-MM-DD HH:MM:SS…`, UTC; rows without one go by when they were inserted),
+   * and the bad actors and called numbers that were last seen before it. Those that stay keep their counts. In short
+   * steps between the batches; `onProgress` is told how much is gone so far. The file gets no smaller: its free pages
+   * are used again. Rejects while another purge is under way, and when the writer is closed before it is through.
+   */
+  purge(before: string, onProgress?: (purged: Purged) => void): Promise<Purged>
   /** Rejects if the thread dies: our bug; nothing can be stored any more. */
   readonly failed: Promise<never>
 }
@@ -60,6 +70,7 @@ export async function openSqliteWriter(
   died.promise.catch(() => {}) // whoever waits for an answer gets it too
   let answer = Promise.withResolvers<FromWriter>()
   let pong: PromiseWithResolvers<void> | null = null
+  let purge: (PromiseWithResolvers<Purged> & { onProgress: (purged: Purged) => void }) | null = null
   let closed = false // then its end is what was asked for
   thread.on('error', died.reject)
   thread.on('exit', (code) => {
@@ -68,7 +79,11 @@ export async function openSqliteWriter(
   thread.on('message', (message: FromWriter) => {
     if (message.kind === 'closed') closed = true
     if (message.kind === 'progress') onProgress(message.text)
-    else if (message.kind === 'pong') {
+    else if (message.kind === 'purging') purge?.onProgress(message.purged)
+    else if (message.kind === 'purged') {
+      purge?.resolve(message.purged)
+      purge = null
+    } else if (message.kind === 'pong') {
       pong?.resolve()
       pong = null
     } else answer.resolve(message)
@@ -105,8 +120,17 @@ export async function openSqliteWriter(
       }
       await Promise.race([pong.promise, died.promise])
     },
+    async purge(before, onProgress = () => {}) {
+      if (purge !== null) throw new Error('another purge is under way')
+      const going = { ...Promise.withResolvers<Purged>(), onProgress }
+      purge = going
+      thread.postMessage({ kind: 'purge', before } satisfies ToWriter)
+      return Promise.race([going.promise, died.promise])
+    },
     async close() {
       await ask({ kind: 'close' })
+      purge?.reject(new Error('the database was closed before all was purged'))
+      purge = null
     },
   }
 }
