@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import assert from 'node:assert/strict'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { type BadActorEvent, PROOF_LEVELS } from '../../event/event.ts'
 import type { IpAddress } from '../../net/ip.ts'
@@ -149,3 +150,15 @@ for (const [which, query] of [
     })
   }
 }
+
+test('a reader that was asked outlives its file: who asks next is told, and nobody else', async (t) => {
+  const { file, table, reader } = temporaryStore(t)
+  add(table, eventOf())
+  assert.equal(reader.totals().badActors, 1)
+  const damaged = new DatabaseSync(file)
+  damaged.exec('DROP TABLE views')
+  damaged.close()
+  await new Promise((resolve) => setTimeout(resolve, 100)) // several times as long as it takes to look
+  assert.throws(() => reader.badActor('198.51.100.7' as IpAddress), /no such table/)
+  assert.throws(() => reader.badActor('198.51.100.7' as IpAddress), /no such table/)
+})

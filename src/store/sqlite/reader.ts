@@ -49,7 +49,7 @@ export function openSqliteReader(file: string): EventReader {
     try {
       return question()
     } finally {
-      end.run()
+      if (database.isTransaction) end.run() // an error may have ended it
     }
   }
 
@@ -66,7 +66,11 @@ export function openSqliteReader(file: string): EventReader {
   const following = setInterval(() => {
     if (askedAtMs === Number.NEGATIVE_INFINITY) return
     if (performance.now() - askedAtMs < ASKED_LATELY_MS) {
-      inOneView(() => viewOfTail.ahead(FOLLOWED_ROWS))
+      try {
+        inOneView(() => viewOfTail.ahead(FOLLOWED_ROWS))
+      } catch {
+        askedAtMs = Number.NEGATIVE_INFINITY // whatever is wrong, who asks next is told; nobody else waits for this
+      }
       return
     }
     tail.forget()
