@@ -19,7 +19,8 @@ import { createWaitingRoom, type WaitingBatch } from './waiting.ts'
  * sinks' events are made of again.
  *
  * Group commit without a timer: while the writer is busy, events gather, and it takes all of them as soon as it is
- * free. A lone event is committed at once, a flood makes large batches.
+ * free. A lone event is committed at once, a flood makes large batches. Of a committed batch is told while the writer
+ * has the next one.
  *
  * A batch that the store refuses stays and is tried again, so a database that is locked or a disk that is full costs
  * nothing until the bounds are reached. On the way there more and more is left out (overload.ts), and answers that are
@@ -72,6 +73,13 @@ export interface Publisher {
   stop(withinMs: number): Promise<void>
 }
 
+/** A batch whose senders and sinks were not told yet. */
+interface Committed {
+  readonly batch: WaitingBatch
+  readonly firstId: number
+  readonly events: readonly BadActorEvent[]
+}
+
 export function createPublisher({
   writer,
   feeds,
@@ -100,10 +108,23 @@ export function createPublisher({
     try {
       await nextTurn() // what was read from the sockets in this turn of the event loop makes one batch
       let amended = true
+      let committed: Committed | null = null
       for (;;) {
         const batch = room.oldest()
-        if (batch === null && (!amended || repeated.size === 0)) return
-        if (batch !== null && !(await storeBatch(batch))) return
+        const storing = batch === null ? null : stored(batch)
+        if (committed !== null) tellOf(committed) // while the writer is at the next batch already
+        committed = null
+        if (batch !== null) {
+          const firstId = await storing
+          if (firstId === null) return
+          committed = leave(batch, firstId)
+          if (repeated.size === 0) continue
+          tellOf(committed)
+          committed = null
+        } else if (!amended || repeated.size === 0) {
+          if (room.size() === 0) return
+          continue
+        }
         amended = await amend()
       }
     } finally {
@@ -111,20 +132,20 @@ export function createPublisher({
     }
   }
 
-  /** False when stopping gives the batch up. */
-  async function storeBatch(batch: WaitingBatch): Promise<boolean> {
-    const firstId = await stored(batch)
-    if (firstId === null) return false
+  /** The batch is committed: its place in the room is free. */
+  function leave(batch: WaitingBatch, firstId: number): Committed {
     counters.add('eventsStored', batch.packed.count)
     for (const { honeyId, retransmissions } of overload.stored(batch, firstId)) addRepeated(honeyId, retransmissions)
     for (const [index, count] of batch.cameAgain) addRepeated(firstId + index, count)
-    settle(batch, firstId)
-    if (feeds.length > 0) {
-      const events = unpack(batch.packed)
-      for (const feed of feeds) feed.offer(events)
-    }
+    const events = feeds.length > 0 ? unpack(batch.packed) : []
     room.leave()
-    return true
+    return { batch, firstId, events }
+  }
+
+  /** Its answers go out, and the sinks get it. */
+  function tellOf({ batch, firstId, events }: Committed): void {
+    settle(batch, firstId)
+    if (events.length > 0) for (const feed of feeds) feed.offer(events)
   }
 
   /** Tries until the store takes the batch, and gives its first honeyId; null when stopping gives it up. */
@@ -235,7 +256,8 @@ export function createPublisher({
     async stop(withinMs) {
       giveUp = new AbortController()
       const deadline = setTimeout(() => giveUp?.abort(), withinMs)
-      if (repeated.size > 0) start()
+      await running
+      if (repeated.size > 0) start() // once more, also for what came while the last try was ending
       await running
       clearTimeout(deadline)
       repeated.clear()
