@@ -277,6 +277,8 @@ function textFor(row: OptionRow): fc.Arbitrary<string> {
     case 'endpoint':
     case 'endpoints':
       return fc.constantFrom('127.0.0.1:1', '[::1]:0', 'a.example:65535')
+    case 'duration':
+      return fc.constantFrom('1h', '90d', '52w')
     case 'choice':
       return fc.constantFrom(...row.choices)
     case 'texts':

@@ -24,6 +24,13 @@ export const OPTIONS = {
     choices: ['normal', 'full'],
     help: 'What answered events survive: normal a crash of the program, full a power cut too',
   },
+  retain: {
+    kind: 'duration',
+    long: 'retain',
+    placeholder: 'TIME',
+    default: null,
+    help: 'Delete events that are older than this, as 90d, 36h or 12w; without it all are kept',
+  },
   configFile: {
     kind: 'file',
     long: 'config',

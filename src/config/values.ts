@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import { createRangeCheck, parseEndpoint, parseIp } from '../net/ip.ts'
+import { durationMs } from '../ops/duration.ts'
 import { escaped, shown } from '../ops/escape.ts'
 import type { OptionRow } from '../ops/option.ts'
 import { isList, isSecret, type SettingValue } from './settings.ts'
@@ -73,6 +74,12 @@ function formOf(row: OptionRow): Form {
         must: `be a whole number from ${row.min} to ${row.max}`,
         example,
         accepts: (text) => /^\d{1,15}$/.test(text) && Number(text) >= row.min && Number(text) <= row.max,
+      }
+    case 'duration':
+      return {
+        must: 'be a number of hours, days or weeks',
+        example: '90d',
+        accepts: (text) => durationMs(text) !== null,
       }
     case 'file':
       return { must: 'name a file', example, accepts: (text) => text !== '' && !text.includes('\0') }

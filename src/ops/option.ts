@@ -23,6 +23,8 @@ export type OptionRow =
   | Row<'secrets', readonly string[]>
   | Row<'texts', readonly string[]>
   | Row<'url', string | null>
+  /** As `durationMs` of duration.ts reads it. */
+  | Row<'duration', string | null>
   /** `ADDR:PORT`, `[v6]:PORT` or `HOST:PORT`; several where the kind says so. */
   | Row<'endpoint', string | null>
   | Row<'endpoints', readonly string[]>
