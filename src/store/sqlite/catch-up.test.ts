@@ -10,6 +10,7 @@ import type { EventReader } from '../store.ts'
 import { CATCH_UP_SIZES, createCatchUp } from './catch-up.ts'
 import { add, eventOf, settle, temporaryStore } from './fixture.ts'
 import { checkAll, rowsIn, type TrueRow } from './fixture-truth.ts'
+import { openForWriting } from './open.ts'
 import { openSqliteReader } from './reader.ts'
 import { createHoneyTable } from './table.ts'
 
@@ -282,3 +283,36 @@ function checkFolded(database: DatabaseSync): void {
     assert.equal(kept, counted)
   }
 }
+
+test('two programs that have the file open count no row twice', (t) => {
+  const { file, database, table, catchUp, reader } = temporaryStore(t, TINY)
+  const other = openForWriting(file, { sync: 'normal', onProgress: () => {} })
+  t.after(() => other.close())
+  const programs = [catchUp, createCatchUp(other, TINY)]
+  let turned = 0
+  const step = (program: (typeof programs)[number]) => {
+    try {
+      return program.step(true)
+    } catch (error) {
+      assert.match(String(error), /another program/)
+      turned++
+      return true
+    }
+  }
+  const foreign = database.prepare(
+    "INSERT INTO honey (source_ip, called_number, event_timestamp) VALUES (?, ?, '2026')",
+  )
+  let random = 7
+  for (let round = 0; round < 60; round++) {
+    add(table, ...IPS.map((sourceIp, index) => eventOf({ sourceIp, calledNumber: NUMBERS[(index + round) % 4] ?? '' })))
+    foreign.run(`${IPS[round % 4]}:5060`, '5')
+    for (let steps = 0; steps < 8; steps++) {
+      random = (random * 48_271) % 2_147_483_647
+      for (const program of programs.slice(random % 2)) step(program)
+    }
+  }
+  while (programs.map(step).some(Boolean));
+  assert.ok(turned > 0, 'they met')
+  const rows = rowsIn(file)
+  checkAll(reader, rows, rows)
+})

@@ -107,18 +107,19 @@ export function createCatchUp(database: DatabaseSync, sizes: typeof CATCH_UP_SIZ
 
   /** The next rows of those that wait in `uncounted`. */
   function backgroundRange(): FoldRange | null {
-    if (isUnderWay('uncounted')) return rangeOf('uncounted', progress.read('uncounted').events.upto, true)
-    const interval = firstInterval.get()
-    if (interval === undefined) return null
-    const [from, upto] = [Number(interval['from_id']), Number(interval['upto_id'])]
-    const firstId = Number(firstIdFrom.get(from, upto)?.['id'] ?? upto) // there may be any gap in the ids
-    const begin = { from: firstId - 1, upto: firstId - 1, doneKey: '' }
-    inTransaction(database, () => {
+    if (!isUnderWay('uncounted') && firstInterval.get() === undefined) return null
+    return inTransaction(database, () => {
+      if (isUnderWay('uncounted')) return rangeOf('uncounted', progress.read('uncounted').events.upto, true)
+      const interval = firstInterval.get()
+      if (interval === undefined) return null // another program has had it
+      const [from, upto] = [Number(interval['from_id']), Number(interval['upto_id'])]
+      const firstId = Number(firstIdFrom.get(from, upto)?.['id'] ?? upto) // there may be any gap in the ids
+      const begin = { from: firstId - 1, upto: firstId - 1, doneKey: '' }
       dropInterval.run(from)
       addInterval.run(firstId, upto)
       for (const view of VIEWS) progress.save('uncounted', view, begin)
+      return rangeOf('uncounted', Math.min(upto, firstId + sizes.manyRows - 1), true)
     })
-    return rangeOf('uncounted', Math.min(upto, firstId + sizes.manyRows - 1), true)
   }
 
   function goOn(): number {

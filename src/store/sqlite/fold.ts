@@ -4,7 +4,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { addTo, type Group } from './aggregate.ts'
 import { createCountedRows, isCounted, numbersOf } from './counted-rows.ts'
 import { createKeyHash } from './key-hash.ts'
-import { type AllProgress, createProgress, lowestFrom, type Part, VIEWS, type View } from './progress.ts'
+import { type AllProgress, createProgress, lowestFrom, type Part, type Progress, VIEWS, type View } from './progress.ts'
 import { sortedEntries } from './run-entries.ts'
 import type { RunKind, Runs } from './runs.ts'
 import { splitSource } from './source.ts'
@@ -99,11 +99,19 @@ export function createFolds(database: DatabaseSync, runs: Runs): (range: FoldRan
     for (const view of COUNTED_VIEWS) sortNewKeys(gathered.groups[view])
   }
 
+  /** Two programs that have the file open would count the same rows twice: who finds the other ahead begins anew. */
+  function mustBe(part: Part, expected: AllProgress): void {
+    const now = progress.read(part)
+    if (VIEWS.every((view) => isSame(now[view], expected[view]))) return
+    throw new Error('another program has gone on with the views meanwhile')
+  }
+
   /** The groups of a view that a fold has not written yet, in order. */
   function* writeGroups(
     { part, upto, withEvents, keysInStep }: FoldRange,
     at: AllProgress,
     { groups }: Gathered,
+    expected: Record<View, Progress>,
   ): Fold {
     const keysOf = (view: CountedView) => {
       return groups[view].keys.sort().filter((key) => key > at[view].doneKey) // sorted pieces are merged
@@ -113,6 +121,7 @@ export function createFolds(database: DatabaseSync, runs: Runs): (range: FoldRan
     let isBegun = false
     while (left.length > 0) {
       yield inTransaction(database, () => {
+        mustBe(part, expected)
         if (!isBegun) for (const view of VIEWS) if (withEvents || view !== 'events') begin(view)
         isBegun = true
         let written = 0
@@ -127,25 +136,36 @@ export function createFolds(database: DatabaseSync, runs: Runs): (range: FoldRan
           written += now.length
           left[0].done += now.length
           if (left[0].done === keys.length) {
-            progress.save(part, view, { from: upto, upto, doneKey: '' }, added)
+            save(view, { from: upto, upto, doneKey: '' }, added)
             left.shift()
-          } else progress.save(part, view, { from: at[view].from, upto, doneKey: now.at(-1) ?? '' }, added)
+          } else save(view, { from: at[view].from, upto, doneKey: now.at(-1) ?? '' }, added)
         }
         return written
       })
     }
 
     function begin(view: View): void {
-      if (at[view].from < upto && at[view].upto !== upto) progress.save(part, view, { ...at[view], upto })
+      if (at[view].from < upto && at[view].upto !== upto) save(view, { ...at[view], upto })
+    }
+
+    function save(view: View, now: Progress, added = 0): void {
+      progress.save(part, view, now, added)
+      expected[view] = now
     }
   }
 
-  function* writeRuns({ part, upto }: FoldRange, at: AllProgress, { ids, entries }: Gathered): Fold {
+  function* writeRuns(
+    { part, upto }: FoldRange,
+    at: AllProgress,
+    { ids, entries }: Gathered,
+    expected: AllProgress,
+  ): Fold {
     const { from } = at.events
     const runOf = (kind: RunKind) => sortedEntries(entries[kind].hashes, entries[kind].rows, ids, from)
     const sorted = { address: runOf('address'), number: runOf('number') }
     yield 0
     inTransaction(database, () => {
+      mustBe(part, expected)
       if (from < upto) {
         for (const kind of ['address', 'number'] as const) runs.add(kind, from, upto, sorted[kind])
         progress.save(part, 'events', { from: upto, upto, doneKey: '' })
@@ -172,9 +192,14 @@ export function createFolds(database: DatabaseSync, runs: Runs): (range: FoldRan
       if (rows.length < rowsInStep || after >= upto) break
       yield rows.length
     }
-    yield* writeGroups(range, at, gathered)
-    if (withEvents) yield* writeRuns(range, at, gathered)
+    const expected = { ...at }
+    yield* writeGroups(range, at, gathered, expected)
+    if (withEvents) yield* writeRuns(range, at, gathered, expected)
   }
+}
+
+function isSame(one: Progress, other: Progress): boolean {
+  return one.from === other.from && one.upto === other.upto && one.doneKey === other.doneKey
 }
 
 function createGroups(): Groups {

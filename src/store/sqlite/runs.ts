@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import { randomInt } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { bytesOf, createMerge, ENTRIES_IN_CHUNK, type EntrySource, entriesOf, MAX_OFFSET } from './run-entries.ts'
 import { inTransaction } from './transaction.ts'
@@ -17,6 +18,10 @@ import { inTransaction } from './transaction.ts'
 
 export type RunKind = 'address' | 'number'
 const KINDS: readonly RunKind[] = ['address', 'number']
+
+// Another program that has the file open takes a merge of ours for a leftover and drops it, as we would its own. Chosen:
+// of two that wait for so long, each by chance, one is through with a merge before the other comes back.
+const PAUSE_MS = [1_000, 30_000] as const
 
 /** How much at a time; tests have smaller ones. */
 export const RUN_SIZES = {
@@ -69,9 +74,11 @@ export function createRuns(database: DatabaseSync, sizes: typeof RUN_SIZES = RUN
   const dropUnfinished = database.prepare("UPDATE runs SET state = 'dropped' WHERE state = 'writing'")
   const anyState = database.prepare('SELECT run FROM runs WHERE state = ? LIMIT 1')
   const isVisible = database.prepare("SELECT 1 FROM runs WHERE run = ? AND state = 'visible'")
+  const isWritten = database.prepare("SELECT 1 FROM runs WHERE run = ? AND state = 'writing'")
   const deleteChunks = database.prepare(`DELETE FROM run_chunks WHERE chunk IN
     (SELECT chunk FROM run_chunks WHERE run = ? LIMIT ${sizes.deletedChunks})`)
   const forget = database.prepare('DELETE FROM runs WHERE run = ?')
+  let pausedUntilMs = 0
   let merge: Merge | null = null // forgotten when a transaction fails: then what is `writing` is dropped
 
   function writeChunk(run: number, entries: Uint32Array): void {
@@ -103,6 +110,10 @@ export function createRuns(database: DatabaseSync, sizes: typeof RUN_SIZES = RUN
 
   /** Writes the next chunks. True when that was all, and the merged run is in the place of its sources. */
   function goOn(going: Merge): boolean {
+    if (isWritten.get(going.target) === undefined) {
+      pausedUntilMs = performance.now() + randomInt(...PAUSE_MS)
+      return true
+    }
     for (let written = 0; written < sizes.writtenChunks; written++) {
       const chunk = going.nextChunk()
       if (chunk !== null) {
@@ -140,6 +151,7 @@ export function createRuns(database: DatabaseSync, sizes: typeof RUN_SIZES = RUN
         writeChunk(run, entries.subarray(at, at + 2 * ENTRIES_IN_CHUNK))
     },
     tidySlice() {
+      if (performance.now() < pausedUntilMs) return false
       if (merge === null && anyState.get('writing') !== undefined) dropUnfinished.run()
       const dropped = anyState.get('dropped')
       if (dropped !== undefined) {

@@ -86,7 +86,7 @@ CREATE TABLE views (view TEXT, part TEXT, from_id INTEGER NOT NULL, upto_id INTE
  keys INTEGER NOT NULL, PRIMARY KEY (view, part)) WITHOUT ROWID;
 INSERT INTO views SELECT view.value, part.value, 0, 0, '', 0
  FROM json_each('["bad_actors", "called_numbers", "events"]') AS view, json_each('["newest", "uncounted"]') AS part;
-CREATE TABLE runs (run INTEGER PRIMARY KEY, kind TEXT NOT NULL, after_id INTEGER NOT NULL, upto_id INTEGER NOT NULL,
+CREATE TABLE runs (run INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, after_id INTEGER NOT NULL, upto_id INTEGER NOT NULL,
  entries INTEGER NOT NULL, state TEXT NOT NULL);
 CREATE TABLE run_chunks (chunk INTEGER PRIMARY KEY, run INTEGER NOT NULL, first_hash INTEGER NOT NULL,
  first_offset INTEGER NOT NULL, entries BLOB NOT NULL);
