@@ -16,6 +16,7 @@ import { endpointText, parseEndpoint } from './net/ip.ts'
 import { createLocalAddresses, type LocalAddresses } from './net/local.ts'
 import { type Clock, createTimestampFormat, systemClock } from './ops/clock.ts'
 import { type Counters, createCounters } from './ops/counters.ts'
+import { durationMs } from './ops/duration.ts'
 import { reason } from './ops/errors.ts'
 import { createRepeatedNotice, type Log } from './ops/log.ts'
 import { createPbx, type Identity } from './pbx.ts'
@@ -23,6 +24,7 @@ import { createPublisher, type Publisher, type PublisherOptions } from './publis
 import { createReceiver } from './receive.ts'
 import { startSinks } from './sinks/start.ts'
 import { healthReport, metricReadings, type Observed } from './status.ts'
+import { startRetention } from './store/retention.ts'
 import { openSqliteWriter, type SqliteWriter } from './store/sqlite/writer.ts'
 
 const STORE_STOP_MS = 2_500 // of the 5 s that a stop may take; sockets have 1 s before it, sinks 1 s after
@@ -78,6 +80,13 @@ async function build(node: Node): Promise<Daemon> {
   if (core.peerToPeer) log.warn('Peer to peer is not in this version: collecting without it')
   if (core.webhookUrl !== null) log.warn('The webhook is not in this version: collecting without it')
 
+  const retainMs = core.retain === null ? null : durationMs(core.retain)
+  if (retainMs !== null) {
+    const purge = async (before: string) => (await writer.purge(before)).events
+    const stopRetention = startRetention({ retainMs, purge, clock, log, every: everyUnref })
+    undo.push(async () => stopRetention())
+  }
+
   const application = { name: 'sentrypeer', version: VERSION }
   const feeds = await startSinks(config.sinks, { log, application }, clock.steadyMs)
   undo.push(async () => void (await Promise.all(feeds.map((feed) => feed.stop(SINK_STOP_MS)))))
@@ -113,6 +122,11 @@ async function build(node: Node): Promise<Daemon> {
       log.info('Stopped sentrypeer')
     },
   }
+}
+
+function everyUnref(intervalMs: number, action: () => void): () => void {
+  const timer = setInterval(action, intervalMs).unref()
+  return () => clearInterval(timer)
 }
 
 async function takeDown({ undo, log }: Node): Promise<void> {

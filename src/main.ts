@@ -40,6 +40,11 @@ async function main(): Promise<void> {
       await readPbxSettings(config.core, NOBODY) // the files that settings name
       return print(configReport(config))
     }
+    case 'purge': {
+      const { purge } = await import('./cli/purge.ts')
+      const say = (text: string) => printError(`${text}\n`)
+      return print(await purge(load(command.argv), command.before, { say, wallMs: Date.now }))
+    }
     case 'run':
       return run(load(command.argv))
     default:

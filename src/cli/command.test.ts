@@ -10,6 +10,8 @@ for (const [argv, expected] of [
   [['config', 'check'], { kind: 'config-check', argv: [] }],
   [['config', 'check', '-f', 'x'], { kind: 'config-check', argv: ['-f', 'x'] }],
   [['api-key'], { kind: 'api-key' }],
+  [['purge', '--before', '2026-01-31'], { kind: 'purge', before: '2026-01-31', argv: [] }],
+  [['purge', '-f', 'x', '--before=2026-01-31', '-v'], { kind: 'purge', before: '2026-01-31', argv: ['-f', 'x', '-v'] }],
   [['-h'], { kind: 'help' }],
   [['api-key', '--help'], { kind: 'help' }],
   [['config', '--version'], { kind: 'version' }],
@@ -26,6 +28,8 @@ for (const [argv, message] of [
   [['config', '-f', 'x'], '"config" needs to be told what to do'],
   [['api-key', 'now'], '"api-key" has no use for "now"'],
   [['api-key', '-a'], '"api-key" has no use for "-a"'],
+  [['purge'], '"purge" needs to be told what to delete'],
+  [['purge', '--before'], '"purge" needs to be told what to delete'],
   [['start'], 'there is no subcommand "start"'],
   [['\u001b]0;x\u0007'], 'there is no subcommand "\\u{1b}]0;x\\u{7}"'],
 ] as const) {

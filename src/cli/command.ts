@@ -7,6 +7,7 @@ import { shown } from '../ops/escape.ts'
 export type Command =
   | { readonly kind: 'help' | 'version' | 'api-key' }
   | { readonly kind: 'run' | 'config-check'; readonly argv: readonly string[] }
+  | { readonly kind: 'purge'; readonly before: string; readonly argv: readonly string[] }
 
 /** Takes the subcommand off the command line. `--help` and `--version` win over any mistake beside them. */
 export function parseCommand(argv: readonly string[]): Command {
@@ -23,8 +24,23 @@ export function parseCommand(argv: readonly string[]): Command {
     if (extra !== undefined) throw usage(`"api-key" has no use for "${shown(extra, 80)}"`)
     return { kind: 'api-key' }
   }
+  if (first === 'purge') return purge(rest)
   if (first !== '' && !first.startsWith('-')) {
-    throw usage(`there is no subcommand "${shown(first, 80)}"`, 'Subcommands are "config check" and "api-key".')
+    throw usage(
+      `there is no subcommand "${shown(first, 80)}"`,
+      'Subcommands are "config check", "purge" and "api-key".',
+    )
   }
   return { kind: 'run', argv }
+}
+
+/** `--before TIME` or `--before=TIME` among the flags that are settings. */
+function purge(argv: readonly string[]): Command {
+  const at = argv.findIndex((argument) => argument === '--before' || argument.startsWith('--before='))
+  const joined = argv[at]?.slice('--before='.length) ?? ''
+  const before = joined === '' ? argv[at + 1] : joined
+  if (at === -1 || before === undefined) {
+    throw usage('"purge" needs to be told what to delete', 'Say "sentrypeer purge --before 2026-01-31".')
+  }
+  return { kind: 'purge', before, argv: [...argv.slice(0, at), ...argv.slice(at + (joined === '' ? 2 : 1))] }
 }

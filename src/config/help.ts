@@ -16,6 +16,8 @@ Usage:
   sentrypeer [FLAGS]               collect, by default passively and into ./sentrypeer.db
   sentrypeer config check [FLAGS]  print the settings that these flags, the environment and the
                                    config file make, and who set them; fail when one is wrong
+  sentrypeer purge --before 2026-01-31 [FLAGS]
+                                   delete the events of the database from before that time (UTC)
   sentrypeer api-key               print a new key for the REST API
 
 Flags:
