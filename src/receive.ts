@@ -54,6 +54,7 @@ export function createReceiver({
       packet.done()
       return
     }
+    if (parsed.kind === 'fault' && parsed.code === 'not-sip') counters.add('notSip')
     const arrival = arrive(packet, parsed)
     if (arrival.kind === 'retransmission') {
       counters.add('retransmissions')

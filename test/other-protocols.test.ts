@@ -59,6 +59,7 @@ testWith(
     )
     const metrics = await metricsOf(daemon)
     assert.equal(metrics.get('sentrypeer_connections_not_sip_total'), streams)
+    assert.equal(metrics.get('sentrypeer_packets_not_sip_total'), expected.length)
     assert.equal(metrics.get('sentrypeer_connections_not_tls_total'), 5)
     assert.equal(metrics.get('sentrypeer_replies_sent_total'), 0)
   },
@@ -78,5 +79,7 @@ testWith([], 'SIP and TLS on the port of the API are refused there and harm noth
     assert.match(client.received(), answer)
     assert.match(client.received(), /\{"error":"This is not an HTTP request"\}$/)
   }
+  const counted = await metricsOf(daemon)
+  assert.equal(counted.get('sentrypeer_api_requests_total{route="none",status="400"}'), 4)
   assert.equal((await getJson(daemon.port('HTTP'), '/health-check')).status, 200)
 })

@@ -5,17 +5,20 @@ import type { Duplex } from 'node:stream'
 import { errorCode } from '../ops/errors.ts'
 import { JSON_TYPE } from './refuse.ts'
 
+/** Answers on a connection that has no request. */
+export type RawAnswer = (socket: Duplex, status: number, error: string, headers?: readonly string[]) => void
+
 /**
  * Answers bytes that never became a request: whatever Node's parser refused, or what did not come in time. The
  * answer is valid HTTP with the JSON error; then the connection closes.
  */
-export function answerClientError(error: Error, socket: Duplex, headers: readonly string[]): void {
+export function answerClientError(error: Error, socket: Duplex, answer: RawAnswer): void {
   if (errorCode(error) === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
     socket.destroy()
     return
   }
   const [status, text] = refusalOf(errorCode(error))
-  sendRaw(socket, status, text, headers)
+  answer(socket, status, text)
 }
 
 // An answer to an earlier request is on its way: an error in the middle of it would be taken for a part of it. Node's own

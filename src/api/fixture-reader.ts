@@ -56,6 +56,7 @@ export function createFixtureReader(...events: readonly Partial<StoredEvent>[]):
     },
     totals: () => ({ badActors: badActors(stored).length, calledNumbers: calledNumbers(stored).length }),
     version: () => String(stored.length),
+    logBytes: () => 0,
     snapshot: () => {
       open++
       return openSnapshot([...stored])

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import { type FastifyInstance, fastify } from 'fastify'
 import { reason } from '../ops/errors.ts'
 import { shown } from '../ops/escape.ts'
-import { answerClientError, sendRaw } from './client-error.ts'
+import { answerClientError, type RawAnswer, sendRaw } from './client-error.ts'
 import { ALLOWED_METHODS, createGuard, type GuardRules } from './guard.ts'
 import type { ApiLimits } from './limits.ts'
 import { compileParameters, ParameterError, parseQuery } from './parameters.ts'
@@ -50,17 +50,25 @@ export function createHttpServer(parts: HttpServerParts): FastifyInstance {
     },
     routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS, querystringParser: parseQuery },
     schemaController: { compilersFactory: COMPILERS as object }, // its types are ajv's; it calls any compiler the same way
-    clientErrorHandler: (error, socket) => answerClientError(error, socket, everyAnswer),
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, rawly),
     // Has no route, so the guard does not see it; the answer gives nothing away.
     frameworkErrors: (_error, _request, reply) =>
       refuse(reply, 400, INVALID_REQUEST, 'the path is not valid percent-encoding'),
   })
-  const everyAnswer = ['X-Powered-By: SentryPeer', `X-SentryPeer-Version: ${parts.version}`]
+  const rawly: RawAnswer = (socket, status, error, headers = []) => {
+    parts.requests.count(null, status)
+    sendRaw(socket, status, error, [...everyAnswer(parts), ...headers])
+  }
   addHeaders(app, parts)
-  addRarities(app, everyAnswer)
+  addRarities(app, rawly)
   addHooks(app, parts)
   for (const route of routes) addRoute(app, route)
   return app
+}
+
+/** Header lines that each answer has, also those that are written straight to a connection. */
+function everyAnswer({ version }: HttpServerParts): readonly string[] {
+  return ['X-Powered-By: SentryPeer', `X-SentryPeer-Version: ${version}`, 'X-Content-Type-Options: nosniff']
 }
 
 // Set on Node's own response and before Fastify sees the request: no answer can lack them, and they keep their case.
@@ -76,11 +84,11 @@ function addHeaders(app: FastifyInstance, { version, rules }: HttpServerParts): 
 }
 
 // What Node would answer itself, without our headers, or not at all.
-function addRarities(app: FastifyInstance, everyAnswer: readonly string[]): void {
+function addRarities(app: FastifyInstance, rawly: RawAnswer): void {
   app.server.on('connect', (_request, socket) => {
-    sendRaw(socket, 405, METHOD_NOT_ALLOWED, [...everyAnswer, `Allow: ${ALLOWED_METHODS}`])
+    rawly(socket, 405, METHOD_NOT_ALLOWED, [`Allow: ${ALLOWED_METHODS}`])
   })
-  app.server.on('checkExpectation', ({ socket }) => sendRaw(socket, 417, 'This expectation cannot be met', everyAnswer))
+  app.server.on('checkExpectation', ({ socket }) => rawly(socket, 417, 'This expectation cannot be met'))
   // No 100 Continue: the body is not wanted, and the guard says so.
   app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response))
 }

@@ -201,3 +201,24 @@ test('a store that fails at the first row is a 500', async (t) => {
   }
   await eventually(t, () => assert.equal(reader.openSnapshots(), 0))
 })
+
+test('while the log of the database is long, no list begins beside another, and the oldest is cut when it grows on', async (t) => {
+  const store = createEndlessReader()
+  let logBytes = 0
+  const reader = { ...store.reader, logBytes: () => logBytes }
+  const { port, get } = await startFixtureApi(t, reader, {}, { stopGraceMs: 1, mostLogBytes: 1_000, logCheckMs: 5 })
+  const first = await askAndStall(port, t)
+  logBytes = 1_001
+  const refused = await get('/numbers')
+  assert.equal(refused.status, 503)
+  assert.equal(refused.headers.get('retry-after'), '1')
+  assert.equal(first.closed, false)
+  const closed = once(first, 'close')
+  logBytes = 2_001
+  first.resume()
+  await closed
+  logBytes = 1_001
+  await eventually(t, () => assert.equal(store.openSnapshots(), 0))
+  const next = await askAndStall(port, t)
+  assert.equal(next.destroyed, false, 'one alone may always begin')
+})

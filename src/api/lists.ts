@@ -13,9 +13,22 @@ export interface ListLimits {
   readonly maxLists: number
   /** From the request to the last byte; then the connection is closed. An absolute deadline, not an idle timer. */
   readonly deadlineMs: number
+  /**
+   * The database's log cannot begin anew while a list is under way. When it is larger than this, no other list begins;
+   * at twice as much the oldest one is cut, and one more each time that is looked at.
+   */
+  readonly mostLogBytes: number
+  /** How often the log is looked at. */
+  readonly logCheckMs: number
 }
 
-export const LIST_LIMITS: ListLimits = { maxLists: 32, deadlineMs: 60_000 } // chosen
+// Chosen. The log has 256 MiB after some 300,000 events, and 64 MiB when no list is in its way.
+export const LIST_LIMITS: ListLimits = {
+  maxLists: 32,
+  deadlineMs: 60_000,
+  mostLogBytes: 256 * 1024 * 1024,
+  logCheckMs: 1_000,
+}
 
 /** How a list is answered. */
 interface ListAnswer {
@@ -34,14 +47,22 @@ export interface Lists {
   stop(): void
 }
 
-/** Keeps count of the long answers, so that their snapshots, and the memory they use, stay bounded. */
+/** Keeps count of the long answers, so that their snapshots, and the memory and log that they take, stay bounded. */
 export function createLists(
   making: ListMaking,
-  { maxLists, deadlineMs }: ListLimits,
+  { maxLists, deadlineMs, mostLogBytes, logCheckMs }: ListLimits,
+  logBytes: () => number,
   onFailure: (text: string) => void,
 ): Lists {
   const open = new Set<() => void>()
   let refused = 0
+
+  const looking = setInterval(() => {
+    const [oldest] = open
+    if (oldest === undefined || logBytes() <= 2 * mostLogBytes) return
+    onFailure(`REST API: a list whose reader is slow was cut, since the database's log grows meanwhile`)
+    oldest()
+  }, logCheckMs).unref()
 
   function refuseList(reply: FastifyReply, error: string, detail: string): undefined {
     refused++
@@ -55,6 +76,13 @@ export function createLists(
         reply,
         'Too many lists at a time',
         `at most ${maxLists} are sent at once; try again in a second`,
+      )
+    }
+    if (open.size > 0 && logBytes() > mostLogBytes) {
+      return refuseList(
+        reply,
+        'No more lists just now',
+        'lists that are being read slowly keep the database from tidying up; try again in a second',
       )
     }
     let stream: PieceStream | null = null
@@ -106,6 +134,7 @@ export function createLists(
     inProgress: () => open.size,
     refused: () => refused,
     stop() {
+      clearInterval(looking)
       for (const cut of open) cut()
     },
   }

@@ -70,7 +70,7 @@ export async function startApi(
   requireKeyBeyondLoopback(listen.host, options.keys, options.allowAnonymous)
   const failure = createRepeatedNotice(options.log.warn, NOTICE_MS, options.steadyMs)
   const making = createListMaking(startMaker, limits.listIdleMs, failure)
-  const lists = createLists(making, limits, failure)
+  const lists = createLists(making, limits, reader.logBytes, failure)
   const app = buildServer(options, reader, lists, making, limits, failure)
   // One socket for localhost, which may be two addresses: programs that look it up try both.
   const host = listen.host === 'localhost' ? '127.0.0.1' : listen.host

@@ -24,6 +24,10 @@ export const COUNTERS = {
     family: 'retransmissions',
     help: 'Requests that came again and are counted with the event of the first one',
   },
+  notSip: {
+    family: 'packets_not_sip',
+    help: 'Datagrams, and messages of connections, that are no SIP; kept as evidence',
+  },
   transactionsDropped: {
     family: 'transactions_dropped',
     help: 'Transactions forgotten early because there were too many; what comes again is a new event then',

@@ -164,5 +164,7 @@ export interface EventReader {
   version(): string
   /** A view of its own for one long list. */
   snapshot(): Snapshot
+  /** Bytes of the log of changes beside the file. While a snapshot is open it grows with every commit. */
+  logBytes(): number
   close(): void
 }

@@ -24,6 +24,7 @@ const OPEN_BUSY_MS = 10_000
 const BUSY_MS = 1_000 // then the batch is refused and tried again by the publisher: the thread stays responsive
 const FILE_MODE = 0o640
 const CHECKPOINT_PAGES = 8_000
+const KEPT_LOG_BYTES = 64 * 1024 * 1024 // as large as it is before a checkpoint; more goes back to the disk when it begins anew
 const WRITER_CACHE_KIB = 16 * 1024 // measured: 8 to 64 MB fold as fast, since what a fold comes back to is little
 const MAX_CHECKED_BYTES = 64 * 1024 * 1024 // 40 ms from memory, 2 s from a slow SD card; larger files go unchecked
 
@@ -46,6 +47,7 @@ export function openForWriting(file: string, { sync, onProgress }: OpenOptions):
     database = new DatabaseSync(file, { timeout: OPEN_BUSY_MS })
     prepareFile(database, file, onProgress)
     database.exec(`PRAGMA synchronous = ${sync}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
+    database.exec(`PRAGMA journal_size_limit = ${KEPT_LOG_BYTES}`)
     database.exec(`PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA cache_size = -${WRITER_CACHE_KIB}`)
     return database
   } catch (error) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import { statSync } from 'node:fs'
 import { PROOF_LEVELS } from '../../event/event.ts'
 import type { BadActor, CalledNumber, EventReader, ListQuery, Snapshot, Totals } from '../store.ts'
 import { createCountedRows } from './counted-rows.ts'
@@ -98,6 +99,7 @@ export function openSqliteReader(file: string): EventReader {
     },
     version: () => String(contents.get()?.['version']),
     snapshot: () => openSnapshot(file, tail),
+    logBytes: () => statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0,
     close() {
       clearInterval(following)
       database.close()
