@@ -54,7 +54,7 @@ async function run(): Promise<void> {
         return message satisfies never
     }
   })
-  const reader = openSqliteReader(dbFile)
+  const reader = openSqliteReader(dbFile, { oneViewPerTurn: true })
   try {
     const api = await startApi(
       {

@@ -3,11 +3,13 @@
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { type BadActorEvent, PROOF_LEVELS } from '../../event/event.ts'
 import type { IpAddress } from '../../net/ip.ts'
 import type { EventQuery, ListQuery } from '../store.ts'
-import { add, allEvents, eventOf, temporaryStore } from './fixture.ts'
+import { add, allEvents, eventOf, settle, temporaryStore } from './fixture.ts'
 import { rowsQuery } from './known.ts'
+import { openSqliteReader } from './reader.ts'
 
 const credentials = { user: '', realm: 'r', nonce: 'n', response: '0f', algorithm: 'MD5', password: '1234' }
 
@@ -161,4 +163,24 @@ test('a reader that was asked outlives its file: who asks next is told, and nobo
   await new Promise((resolve) => setTimeout(resolve, 100)) // several times as long as it takes to look
   assert.throws(() => reader.badActor('198.51.100.7' as IpAddress), /no such table/)
   assert.throws(() => reader.badActor('198.51.100.7' as IpAddress), /no such table/)
+})
+
+test('a reader that is asked from outside answers a turn from one view, and the next one from what is there then', async (t) => {
+  const { file, table, catchUp } = temporaryStore(t)
+  const reader = openSqliteReader(file, { oneViewPerTurn: true })
+  add(table, eventOf({ calledNumber: '1' }))
+  assert.equal(reader.calledNumber('1')?.seenCount, 1)
+  add(table, eventOf({ calledNumber: '1' }))
+  assert.equal(reader.calledNumber('1')?.seenCount, 1)
+  assert.equal(reader.calledNumberProfile('1', 5).examined, 1)
+  for (let count = 2; count < 6; count++) {
+    await setImmediate()
+    assert.equal(reader.calledNumber('1')?.seenCount, count)
+    assert.equal(reader.calledNumberProfile('1', 9).examined, count)
+    if (count === 4) settle(catchUp)
+    add(table, eventOf({ calledNumber: '1' }))
+  }
+  reader.calledNumber('1')
+  reader.close()
+  await setImmediate()
 })
