@@ -15,6 +15,7 @@ import { createNarrator } from './narrate.ts'
 import { endpointText, parseEndpoint } from './net/ip.ts'
 import { createLocalAddresses, type LocalAddresses } from './net/local.ts'
 import { type Clock, createTimestampFormat, systemClock } from './ops/clock.ts'
+import { collectWhenQuiet } from './ops/collect-garbage.ts'
 import { type Counters, createCounters } from './ops/counters.ts'
 import { durationMs } from './ops/duration.ts'
 import { reason } from './ops/errors.ts'
@@ -100,6 +101,9 @@ async function build(node: Node): Promise<Daemon> {
     ...waitingBounds(),
   })
   undo.push(() => publisher.stop(STORE_STOP_MS)) // for a start that fails halfway
+
+  const stopCollecting = collectWhenQuiet(() => counters.get('packetsReceived'), everyUnref)
+  undo.push(async () => stopCollecting())
 
   const listeners: Listener[] = []
   const observed = { publisher, feeds, listeners, counters, kernelDrops: watchKernelDrops(node, listeners) }

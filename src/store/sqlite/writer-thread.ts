@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import { collectWhenQuiet } from '../../ops/collect-garbage.ts'
 import { OperatorError, reason } from '../../ops/errors.ts'
 import { type CatchUp, createCatchUp } from './catch-up.ts'
 import { asOperatorError, keepFirst, openForWriting, sqliteCode } from './open.ts'
@@ -59,6 +60,7 @@ function run(): void {
     let isAwake = false // a look at what there is to do is due
     let retrying: NodeJS.Timeout | null = null
     let appendedAtMs = 0
+    let appended = 0
 
     function wake(): void {
       if (isAwake || isClosing || retrying !== null) return
@@ -91,6 +93,7 @@ function run(): void {
 
     function afterAppend(rows: number): void {
       appendedAtMs = performance.now()
+      appended += rows
       try {
         if (retrying === null) catchUp.owe(rows)
       } catch {
@@ -99,6 +102,13 @@ function run(): void {
     }
 
     const looking = setInterval(wake, LOOK_FOR_OTHERS_MS)
+    collectWhenQuiet(
+      () => appended,
+      (intervalMs, action) => {
+        const timer = setInterval(action, intervalMs).unref()
+        return () => clearInterval(timer)
+      },
+    )
 
     port.on('message', (message: ToWriter) => {
       switch (message.kind) {
