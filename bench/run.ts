@@ -34,6 +34,10 @@ const MEASUREMENTS: Readonly<
   store: async (bench) => [await measureStore(bench)],
   passive: async (bench) => [await measureIngest(bench, 'passive')],
   responsive: async (bench) => [await measureIngest(bench, 'responsive')],
+  dgram: async (bench) => [
+    await measureIngest(bench, 'passive', 'dgram'),
+    await measureIngest(bench, 'responsive', 'dgram'),
+  ],
   reply: measureReplyTime,
   tcp: measureTcp,
   tls: measureTls,
