@@ -24,7 +24,8 @@ const LEAST_OLD_SPACE_MB = 96
 const SEMI_SPACE_MB = 8 // measured: with V8's own 32 a flood takes 80 MB more, for 8 % less processor time
 
 const HEAP_FLAG = /--(?:max|min|initial)[-_](?:heap|(?:old|semi)[-_]space)[-_]size/
-const SHORT_RUN = /^(?:-h|--help|-V|--version|api-key|config|purge)$/
+const SHORT_RUN = /^(?:-h|--help|-V|--version)$/
+const SUBCOMMAND = /^[a-z]/
 
 limitHeap()
 
@@ -47,7 +48,7 @@ function limitHeap() {
   const given = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ')
   const isPermitted = process.permission === undefined || process.permission.has('child')
   if (process.execve === undefined || !isPermitted || HEAP_FLAG.test(given)) return
-  if (process.argv.slice(2).some((argument) => SHORT_RUN.test(argument))) return
+  if (SUBCOMMAND.test(process.argv[2] ?? '') || process.argv.slice(2).some((text) => SHORT_RUN.test(text))) return
   const limits = [`--max-old-space-size=${oldSpaceMb()}`, `--max-semi-space-size=${SEMI_SPACE_MB}`]
   process.execve(process.execPath, [process.execPath, ...process.execArgv, ...limits, ...process.argv.slice(1)])
 }

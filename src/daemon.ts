@@ -83,7 +83,8 @@ async function build(node: Node): Promise<Daemon> {
 
   const retainMs = core.retain === null ? null : durationMs(core.retain)
   if (retainMs !== null) {
-    const purge = async (before: string) => (await writer.purge(before)).events
+    const purge = async (before: string, isThorough: boolean) =>
+      (await writer.purge(before, undefined, isThorough)).events
     const stopRetention = startRetention({ retainMs, purge, clock, log, every: everyUnref })
     undo.push(async () => stopRetention())
   }
@@ -188,10 +189,14 @@ function statusLine({ publisher, counters }: Observed): string {
 
 /** Looks up every few seconds what the kernel dropped, and says so when it did. */
 function watchKernelDrops({ log, undo }: Node, listeners: readonly Listener[]): () => number {
+  const known = new Map<Listener, number>()
   let drops = 0
   const look = async () => {
-    const sums = await Promise.all(listeners.map((listener) => listener.kernelDrops()))
-    const now = sums.reduce((sum, count) => sum + count, 0)
+    for (const listener of listeners) {
+      const now = await listener.kernelDrops()
+      if (now !== null) known.set(listener, now)
+    }
+    const now = known.values().reduce((sum, count) => sum + count, 0)
     if (now > drops)
       log.warn(`The kernel dropped ${now - drops} datagrams: its receive buffer was full (net.core.rmem_max)`)
     drops = now

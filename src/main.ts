@@ -42,6 +42,8 @@ async function main(): Promise<void> {
     }
     case 'purge': {
       const { purge } = await import('./cli/purge.ts')
+      process.on('SIGINT', () => process.exit(130)) // what is deleted is deleted; the rest stays
+      process.on('SIGTERM', () => process.exit(143))
       const say = (text: string) => printError(`${text}\n`)
       return print(await purge(load(command.argv), command.before, { say, wallMs: Date.now }))
     }

@@ -454,3 +454,12 @@ function idleFeed(): SinkFeed {
   const sink = { name: 'idle', deliver: async () => {}, stop: async () => {} }
   return createFeed(sink, publisherWith(memoryStore()).log, clock.steadyMs)
 }
+
+test('a writer that does not answer any more holds up no stop', async () => {
+  const append = () => new Promise<number>(() => {})
+  const { publisher, counters } = publisherWith({ writer: { ...memoryStore().writer, append } })
+  publisher.publish(eventOf(), ignore)
+  await nextTurn()
+  await publisher.stop(10)
+  assert.equal(counters.get('droppedStop'), 1)
+})

@@ -38,6 +38,7 @@ const MAX_RETRY_MS = 2_000
 // more. UDP: clients ask again by then, and what a source may be sent is counted against what it sent just before.
 const ANSWERED_WITHIN_MS = { UDP: 2_000, TCP: 32_000, TLS: 32_000 } as const
 const NOTICE_EVERY_MS = 10_000
+const IN_FLIGHT_MS = 1_500 // a batch that the writer has is waited for so much longer: it gives up a lock after a second
 
 export interface PublisherOptions {
   readonly writer: EventWriter
@@ -256,9 +257,14 @@ export function createPublisher({
     async stop(withinMs) {
       giveUp = new AbortController()
       const deadline = setTimeout(() => giveUp?.abort(), withinMs)
-      await running
+      let hopeless: NodeJS.Timeout | undefined
+      const over = new Promise<void>((resolve) => {
+        hopeless = setTimeout(resolve, withinMs + IN_FLIGHT_MS)
+      })
+      await Promise.race([running, over])
       if (repeated.size > 0) start() // once more, also for what came while the last try was ending
-      await running
+      await Promise.race([running, over])
+      clearTimeout(hopeless)
       clearTimeout(deadline)
       repeated.clear()
       overload.clear()

@@ -63,7 +63,8 @@ export async function keepApi(
   async function startAgain(): Promise<void> {
     try {
       // On the port that it had, also where the kernel had chosen it.
-      thread = await startThread({ ...settings, listen: { ...settings.listen, port } }, answers, log)
+      const first = { health: answers.health(), metrics: answers.metrics() }
+      thread = await startThread({ ...settings, listen: { ...settings.listen, port }, first }, answers, log)
       log.notice('The REST API is back')
       watch(thread)
     } catch (error) {

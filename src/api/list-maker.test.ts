@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { createBogonCheck } from '../net/ip.ts'
+import { decodeCursor } from './cursor.ts'
 import { createFixtureReader } from './fixture-reader.ts'
 import { type FromMaker, type ListJob, WINDOW_PIECES } from './list-job.ts'
 import { createListMaker } from './list-maker.ts'
@@ -85,4 +86,44 @@ test('a store that breaks fails the list, and only that one', async (t) => {
   )
   assert.equal(told.find(({ id }) => id === 2)?.kind, 'begun')
   assert.equal(reader.openSnapshots(), 0)
+})
+
+test('pages that nobody takes hold up further ones before they take much memory, and no whole list', async (t) => {
+  const sipMessage = '\u0001'.repeat(120_000) // six times as much in JSON
+  const events = Array.from({ length: 60 }, () => ({ sipMessage }))
+  const reader = createFixtureReader(...events)
+  const told: FromMaker[] = []
+  const maker = createListMaker(reader, createBogonCheck(), (message) => void told.push(message))
+  const job: ListJob = { kind: 'events', query: { limit: 1_000 } }
+  for (let id = 0; id < 20; id++) maker.receive({ kind: 'begin', id, job, gzip: false })
+  maker.receive({ kind: 'begin', id: 99, job: WHOLE, gzip: false })
+  const begun = () => new Set(told.filter(({ kind }) => kind === 'begun').map(({ id }) => id))
+  await t.waitFor(() => assert.ok(begun().has(99) && begun().size >= 4, [...begun()].join()), { timeout: 20_000 })
+  await rounds(500)
+  assert.ok(begun().size <= 6, `${begun().size - 1} pages of 5 MB`)
+  for (let id = 0; id < 19; id++) maker.receive({ kind: 'end', id })
+  await t.waitFor(() => assert.ok(begun().has(19)), { timeout: 20_000 })
+})
+
+test('a page of long messages ends behind the one that made it long, and the next page goes on there', async (t) => {
+  const reader = createFixtureReader(...Array.from({ length: 20 }, () => ({ sipMessage: '\u0001'.repeat(120_000) })))
+  const ids: string[] = []
+  let before: string | undefined
+  for (let pages = 0; pages < 9 && before !== ''; pages++) {
+    const told: FromMaker[] = []
+    const maker = createListMaker(reader, createBogonCheck(), (message) => {
+      told.push(message)
+      if (message.kind === 'begun' || message.kind === 'piece') maker.receive({ kind: 'more', id: 1 })
+    })
+    const query = before === undefined ? { limit: 100 } : { limit: 100, before: Number(before) }
+    maker.receive({ kind: 'begin', id: 1, job: { kind: 'events', query }, gzip: false })
+    await t.waitFor(() => assert.equal(told.at(-1)?.kind, 'done'), { timeout: 20_000 })
+    const text = Buffer.concat(told.flatMap((message) => ('piece' in message ? [message.piece] : []))).toString()
+    assert.ok(text.length < 5_500_000, `${text.length} characters`)
+    const body = JSON.parse(text)
+    ids.push(...body.events.map((event: { event_uuid: string }) => event.event_uuid))
+    before = body.next_cursor === null ? '' : (decodeCursor(body.next_cursor, 1)?.[0] ?? '')
+  }
+  assert.equal(new Set(ids).size, 20)
+  assert.equal(ids.length, 20)
 })

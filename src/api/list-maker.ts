@@ -22,6 +22,9 @@ interface Making {
   wake: (() => void) | null
 }
 
+// Pages are whole in memory until their readers have taken them: so many bytes of them, and one more of 4 MiB. Chosen.
+const MOST_HELD_BYTES = 16 * 1024 * 1024
+
 /** Ends the making of a list that nobody wants any more; goes no further than this file. */
 class Unwanted extends Error {}
 
@@ -37,16 +40,23 @@ export function createListMaker(
   const open = new Map<number, Making>()
   const turn = createTurns()
   let lastPage: Promise<unknown> = Promise.resolve()
+  let heldBytes = 0
+  let wakeNextPage: (() => void) | null = null
 
   async function make(id: number, making: Making, job: ListJob, gzip: boolean): Promise<void> {
     const next = async () => {
       await turn()
       if (making.ended) throw new Unwanted()
     }
+    let held = 0
     const view = { reader, isBogon, snapshot: () => (making.snapshot ??= reader.snapshot()), turn: next }
     try {
       await next()
-      const body = await (isPage(job) ? inOrder(() => makeList(job, view)) : makeList(job, view))
+      const body = await (isPage(job) ? inOrder(() => page(making, () => makeList(job, view))) : makeList(job, view))
+      if (body !== null && isPage(job)) {
+        for (const piece of body.pieces) held += piece.length
+        heldBytes += held
+      }
       if (body === null) post({ kind: 'none', id })
       else await sendPieces(id, making, body.cursor, body.pieces, gzip, next)
     } catch (error) {
@@ -54,7 +64,21 @@ export function createListMaker(
     } finally {
       making.snapshot?.close()
       open.delete(id)
+      heldBytes -= held
+      wakeNextPage?.()
     }
+  }
+
+  /** Waits until the pages that nobody has taken yet leave room for one more. */
+  async function page<T>(making: Making, work: () => Promise<T>): Promise<T> {
+    while (heldBytes > MOST_HELD_BYTES && !making.ended) {
+      await new Promise<void>((resolve) => {
+        making.wake = resolve
+        wakeNextPage = resolve
+      })
+    }
+    if (making.ended) throw new Unwanted()
+    return work()
   }
 
   /** A page is put together in memory: only one at a time. */

@@ -14,7 +14,7 @@ const ROWS_PER_TURN = 250 // 0.5 ms
 const EVENTS_PER_TURN = 25
 // A filter that hardly anything passes makes short pages, not long waits: one question looks at a bounded number of rows.
 const MAX_QUESTIONS = 50
-// A message may have 128 KiB, so 1,000 of them would be more than anyone wants in memory.
+// A message may have 128 KiB, six times as much in JSON, so 1,000 of them would be more than anyone wants in memory.
 const MAX_PAGE_CHARACTERS = 4 * 1024 * 1024
 
 /** What a list is made from. */
@@ -87,16 +87,19 @@ async function events({ reader, turn }: ListView, query: EventQuery): Promise<Li
   const bodies: string[] = []
   let characters = 0
   let next: number | null = query.before ?? Number.MAX_SAFE_INTEGER
-  for (let asked = 0; asked < MAX_QUESTIONS && next !== null; asked++) {
+  for (let asked = 0; asked < MAX_QUESTIONS && next !== null && characters <= MAX_PAGE_CHARACTERS; asked++) {
     const limit = Math.min(EVENTS_PER_TURN, query.limit - bodies.length)
-    if (limit === 0 || characters > MAX_PAGE_CHARACTERS) break
+    if (limit === 0) break
     const found: EventPage = reader.events({ ...query, before: next, limit })
+    next = found.nextBefore
     for (const event of found.events) {
       const body = jsonText(eventBody(event))
       bodies.push(body)
       characters += body.length
+      if (characters <= MAX_PAGE_CHARACTERS) continue
+      next = event.honeyId // the page goes on behind this one
+      break
     }
-    next = found.nextBefore
     await turn()
   }
   return pageOf('{"events":[', bodies, next === null ? null : encodeCursor([String(next)]))

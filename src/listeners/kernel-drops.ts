@@ -7,10 +7,11 @@ import { addressBytes } from '../net/socket-address.ts'
 
 /**
  * Datagrams that the kernel dropped because this socket's buffer was full, from /proc/net/udp and udp6, whose last
- * column it is (proc(5)); 0 where there is no such file.
+ * column it is (proc(5)). Null where that cannot be read: another system, not permitted, no file left to open.
  */
-export async function readKernelDrops(address: IpAddress, port: number): Promise<number> {
-  const table = await readFile(isIpv4(address) ? '/proc/net/udp' : '/proc/net/udp6', 'latin1').catch(() => '')
+export async function readKernelDrops(address: IpAddress, port: number): Promise<number | null> {
+  const table = await readFile(isIpv4(address) ? '/proc/net/udp' : '/proc/net/udp6', 'latin1').catch(() => null)
+  if (table === null) return null
   const local = `${procAddress(address)}:${port.toString(16).toUpperCase().padStart(4, '0')}`
   const row = table
     .split('\n')

@@ -37,10 +37,14 @@ test('where all places are taken, who has brought nothing for longest gives way,
   assert.deepEqual(gone, [])
   first?.spoke()
   admit(4)
-  admit(5)
+  const fifth = admit(5)
   assert.deepEqual(gone, [2, 3])
   assert.ok(admit(3) !== null, 'who gave way has his places back')
-  assert.deepEqual(gone, [2, 3, 1])
+  assert.deepEqual(gone, [2, 3, 4], 'who has spoken stays while there are others')
+  fifth?.spoke()
+  first?.spoke()
+  for (const host of [6, 7, 8]) admit(host)?.spoke()
+  assert.deepEqual(gone, [2, 3, 4, 3, 5, 1], 'of those that have spoken, who has not for longest')
 })
 
 for (const [openFiles, maxTotal, why] of [

@@ -52,8 +52,8 @@ export interface Place {
 
 /**
  * Counts connections per source and in all, over every stream listener of the node. Where there is no place left, the
- * connection that has brought nothing for longest gives way to the new one: whoever holds all places would otherwise
- * keep everybody else out for as long as the deadlines are.
+ * connection that has brought nothing for longest gives way to the new one, of those that have never brought anything
+ * first: whoever holds all places would otherwise keep everybody else out for as long as the deadlines are.
  */
 export interface Doorkeeper {
   /** `giveWay` has to close the connection at once; its place is given back by then. Null: its source has too many. */
@@ -62,13 +62,16 @@ export interface Doorkeeper {
 
 export function createDoorkeeper({ maxPerSource, maxTotal }: ConnectionLimits): Doorkeeper {
   const open = new Map<string, number>()
-  const giveWays = new Map<Place, () => void>() // in the order of their last message, or of their opening
+  const silent = new Map<Place, () => void>() // in the order of their opening
+  const spoken = new Map<Place, () => void>() // in the order of their last message
 
   function makeRoom(): void {
-    for (const [place, giveWay] of giveWays) {
-      if (giveWays.size < maxTotal) return
-      place.release()
-      giveWay()
+    for (const places of [silent, spoken]) {
+      for (const [place, giveWay] of places) {
+        if (silent.size + spoken.size < maxTotal) return
+        place.release()
+        giveWay()
+      }
     }
   }
 
@@ -80,17 +83,17 @@ export function createDoorkeeper({ maxPerSource, maxTotal }: ConnectionLimits): 
       makeRoom()
       const place: Place = {
         spoke() {
-          if (giveWays.delete(place)) giveWays.set(place, giveWay)
+          if (silent.delete(place) || spoken.delete(place)) spoken.set(place, giveWay)
         },
         release() {
-          if (!giveWays.delete(place)) return
+          if (!silent.delete(place) && !spoken.delete(place)) return
           const left = (open.get(network) ?? 0) - 1
           if (left > 0) open.set(network, left)
           else open.delete(network)
         },
       }
       open.set(network, (open.get(network) ?? 0) + 1) // who gave way may be of the same source
-      giveWays.set(place, giveWay)
+      silent.set(place, giveWay)
       return place
     },
   }

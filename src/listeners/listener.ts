@@ -11,8 +11,8 @@ export interface Listener {
   readonly port: number
   /** What the kernel gave of the receive buffer that was asked for; null for streams. */
   readonly receiveBufferBytes: number | null
-  /** Datagrams lost in the kernel so far. */
-  kernelDrops(): Promise<number>
+  /** Datagrams lost in the kernel so far; null where that cannot be known just now. */
+  kernelDrops(): Promise<number | null>
   /** Takes nothing new; resolves when that is so. What came before may still be answered on open connections. */
   stopAccepting(): Promise<void>
   /** Ends every connection. */

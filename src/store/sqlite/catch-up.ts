@@ -2,7 +2,7 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 import { createFolds, type Fold, type FoldRange } from './fold.ts'
-import { createProgress, lowestFrom, type Part, VIEWS } from './progress.ts'
+import { createChangeNote, createProgress, lowestFrom, type Part, VIEWS } from './progress.ts'
 import { createRuns, RUN_SIZES, type Runs } from './runs.ts'
 import { inTransaction } from './transaction.ts'
 
@@ -62,6 +62,7 @@ export function createCatchUp(database: DatabaseSync, sizes: typeof CATCH_UP_SIZ
   const addInterval = database.prepare('INSERT INTO uncounted VALUES (?, ?)')
   const firstIdFrom = database.prepare('SELECT min(honey_id) AS id FROM honey WHERE honey_id BETWEEN ? AND ?')
   const dropInterval = database.prepare('DELETE FROM uncounted WHERE from_id = ?')
+  const noteChange = createChangeNote(database)
   let fold: Fold | null = null
   let owed = 0
   let pausedUntilMs = 0
@@ -82,9 +83,12 @@ export function createCatchUp(database: DatabaseSync, sizes: typeof CATCH_UP_SIZ
     const counted = lowestFrom(at, ['bad_actors', 'called_numbers'])
     // Rows that are counted and not in the index yet are few.
     if (at.events.from < counted) for (const _ of beginFold(rangeOf('newest', counted, true)));
+    const before = JSON.stringify(progress.read('newest'))
     inTransaction(database, () => {
+      if (JSON.stringify(progress.read('newest')) !== before) return // another program has gone on meanwhile
       addInterval.run(counted + 1, upto)
       for (const view of VIEWS) progress.save('newest', view, { from: upto, upto, doneKey: '' })
+      noteChange() // for lists, these rows are not there until they are counted
     })
   }
 

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import type { IpAddress } from '../../net/ip.ts'
 import type { CatchUp } from './catch-up.ts'
+import { CATCH_UP_SIZES } from './catch-up.ts'
 import { add, allEvents, batchOf, eventOf, settle, temporaryFolder, temporaryStore } from './fixture.ts'
 import { checkAll, rowsIn } from './fixture-truth.ts'
 import { createPurge, type Purged } from './purge.ts'
@@ -166,3 +167,28 @@ function areFolded(file: string): boolean {
   database.close()
   return Number(found?.['id']) >= 10_000
 }
+
+test('a thorough purge looks behind events whose time is wrong, and another one does not', (t) => {
+  const { database, table, catchUp } = temporaryStore(t)
+  add(table, ...Array.from({ length: 2_000 }, () => eventOf({ timestamp: '2030-01-01 00:00:00.0' })))
+  add(table, eventOf({ timestamp: day(1) }), eventOf({ timestamp: day(9) }))
+  settle(catchUp)
+  const events = (isThorough: boolean) => {
+    const purge = createPurge(database, catchUp.runs)
+    purge.begin('2026-11-05', isThorough)
+    for (let now = purge.slice(); ; now = purge.slice()) if (now?.kind === 'purged') return now.purged.events
+  }
+  assert.deepEqual([events(false), events(true)], [0, 1])
+})
+
+test('what waits to be counted in the background is not purged before it is', (t) => {
+  const { file, database, table, catchUp, reader } = temporaryStore(t, { ...CATCH_UP_SIZES, mostTailRows: 20 })
+  add(table, ...Array.from({ length: 100 }, () => eventOf({ timestamp: day(1) })))
+  catchUp.leaveForLater()
+  assert.equal(reader.totals().badActors, 0)
+  assert.equal(purgeAll(database, catchUp, '2026-11-05').events, 0)
+  settle(catchUp)
+  assert.equal(purgeAll(database, catchUp, '2026-11-05').events, 100)
+  assert.deepEqual(reader.totals(), { badActors: 0, calledNumbers: 0 })
+  assert.equal(rowsIn(file).length, 0)
+})

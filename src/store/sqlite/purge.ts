@@ -7,9 +7,9 @@ import { secondOf } from './schema.ts'
 import { inTransaction } from './transaction.ts'
 
 /*
- * Deletes what is old, a little at a time. Rows of ours are in the order of time; those that others inserted need not
- * be, so it looks on until it has seen a number of rows that all stay. Rows that no view has yet are not touched; a key that is seen again just
- * then is as good as new.
+ * Deletes what is old, a little at a time. Rows of ours are in the order of time, unless the clock was wrong; those that
+ * others inserted need not be. Rows that no view has yet are not touched; a key that is seen again just then is as good as
+ * new.
  */
 
 const ROWS_IN_SLICE = 2_000 // as many as a batch holds, so that it keeps up with a flood; about 5 ms
@@ -29,8 +29,11 @@ export type PurgeMessage =
   | { readonly kind: 'purged'; readonly purged: Purged }
 
 export interface Purge {
-  /** Begins a purge of what is older than this time, if none is under way. */
-  begin(before: string): void
+  /**
+   * Begins a purge of what is older than this time, if none is under way. A thorough one looks at every row; another ends
+   * where 2,000 rows in a row stay, and so reads little of a large file.
+   */
+  begin(before: string, isThorough?: boolean): void
   /** Goes on in one short transaction, and says how far it is; null when there is nothing to do. */
   slice(): PurgeMessage | null
 }
@@ -39,6 +42,7 @@ export function createPurge(database: DatabaseSync, runs: Runs): Purge {
   const progress = createProgress(database)
   const nextRows = database.prepare(`SELECT honey_id, coalesce(event_timestamp, created_at, '') AS at FROM honey
     WHERE honey_id > ? AND honey_id <= ? ORDER BY honey_id LIMIT ${ROWS_IN_SLICE}`)
+  const firstUncounted = database.prepare('SELECT min(from_id) AS id FROM uncounted')
   const deleteRow = database.prepare('DELETE FROM honey WHERE honey_id = ?')
   const oldest = database.prepare('SELECT min(honey_id) AS id FROM honey')
   const deleteKeys = {
@@ -47,12 +51,13 @@ export function createPurge(database: DatabaseSync, runs: Runs): Purge {
   }
   const fewerKeys = database.prepare("UPDATE views SET keys = keys - ? WHERE part = 'newest' AND view = ?")
   const noteChange = createChangeNote(database)
-  let going: { readonly before: string; purged: Purged } | null = null
+  let going: { readonly before: string; readonly isThorough: boolean; purged: Purged } | null = null
   let steps: Iterator<void> | null = null // begun anew when one fails: what is gone stays gone
 
-  function* events({ before }: { before: string }): Generator<number> {
+  function* events({ before, isThorough }: { before: string; isThorough: boolean }): Generator<number> {
     for (let after = 0; ; ) {
-      const upto = lowestFrom(progress.read('newest'), ['bad_actors', 'called_numbers'])
+      const counted = lowestFrom(progress.read('newest'), ['bad_actors', 'called_numbers'])
+      const upto = Math.min(counted, Number(firstUncounted.get()?.['id'] ?? counted + 1) - 1)
       const rows = nextRows.all(after, upto)
       const old = rows.filter((row) => String(row['at']) < before)
       inTransaction(database, () => {
@@ -61,7 +66,7 @@ export function createPurge(database: DatabaseSync, runs: Runs): Purge {
         runs.dropUpto(Number(oldest.get()?.['id'] ?? upto + 1) - 1)
       })
       yield old.length
-      if (old.length === 0 || rows.length < ROWS_IN_SLICE) return
+      if (rows.length < ROWS_IN_SLICE || (old.length === 0 && !isThorough)) return
       after = Number(rows.at(-1)?.['honey_id'])
     }
   }
@@ -78,7 +83,7 @@ export function createPurge(database: DatabaseSync, runs: Runs): Purge {
     }
   }
 
-  function* purge(job: { readonly before: string; purged: Purged }): Generator<void> {
+  function* purge(job: NonNullable<typeof going>): Generator<void> {
     for (const [name, work] of [
       ['events', events(job)],
       ['badActors', keys('bad_actors', job)],
@@ -92,8 +97,8 @@ export function createPurge(database: DatabaseSync, runs: Runs): Purge {
   }
 
   return {
-    begin(before) {
-      going ??= { before, purged: { events: 0, badActors: 0, calledNumbers: 0 } }
+    begin(before, isThorough = true) {
+      going ??= { before, isThorough, purged: { events: 0, badActors: 0, calledNumbers: 0 } }
     },
     slice() {
       if (going === null) return null

@@ -20,6 +20,7 @@ import type { FromWriter, ToWriter, WriterSettings } from './writer.ts'
 const LOOK_FOR_OTHERS_MS = 2_000 // how soon rows that another program inserts are folded on a quiet node
 const QUIET_MS = 20 // without an append: then what waits is folded, however little it is
 const RETRY_MS = 1_000
+const TOLD_AFTER = 30 // tries, half a minute or more: longer than a lock or a full disk that is nobody's worry
 const CLOSE_BUSY_MS = 200
 const CLOSE_CATCH_UP_MS = 500 // so that a shell finds the views complete; what there is more stays in the tail
 
@@ -60,6 +61,7 @@ function run(): void {
     let isAwake = false // a look at what there is to do is due
     let retrying: NodeJS.Timeout | null = null
     let appendedAtMs = 0
+    let failures = 0 // of the work between batches, one after the other
     let appended = 0
 
     function wake(): void {
@@ -82,11 +84,16 @@ function run(): void {
       try {
         const isQuiet = performance.now() - appendedAtMs >= QUIET_MS
         const purged = purge.slice()
-        const hasStepped = catchUp.step(isQuiet)
         if (purged !== null) post(purged)
+        const hasStepped = catchUp.step(isQuiet)
+        failures = 0
         if (hasStepped || purged !== null) wake()
         else if (!isQuiet && catchUp.isBehind()) later(QUIET_MS)
-      } catch {
+      } catch (error) {
+        if (++failures === TOLD_AFTER) {
+          const what = 'what is known of addresses and numbers cannot be brought up to date'
+          post({ kind: 'progress', text: `${file}: ${what}: ${reason(error)}` })
+        }
         later(RETRY_MS)
       }
     }
@@ -114,11 +121,10 @@ function run(): void {
       switch (message.kind) {
         case 'append': {
           const { slab, count } = message.batch
-          post(
-            written(slab, () => ({ kind: 'committed', firstId: table.append(message.batch), slab })),
-            slab,
-          )
-          return afterAppend(count)
+          const answer = written(slab, () => ({ kind: 'committed', firstId: table.append(message.batch), slab }))
+          post(answer, slab)
+          if (answer.kind === 'committed') afterAppend(count)
+          return
         }
         case 'amend':
           return post(
@@ -128,7 +134,7 @@ function run(): void {
             }),
           )
         case 'purge':
-          purge.begin(message.before)
+          purge.begin(message.before, message.isThorough)
           return wake()
         case 'ping':
           return post({ kind: 'pong' })
@@ -159,7 +165,6 @@ function run(): void {
     }
 
     post({ kind: 'opened', kept: keepFirst(database, firstValues) })
-    catchUp.leaveForLater()
     wake()
   } catch (error) {
     if (!(error instanceof OperatorError) && sqliteCode(error) === null) throw error

@@ -18,7 +18,7 @@ export interface WriterSettings {
 export type ToWriter =
   | { readonly kind: 'append'; readonly batch: PackedBatch }
   | { readonly kind: 'amend'; readonly counts: readonly Retransmissions[] }
-  | { readonly kind: 'purge'; readonly before: string }
+  | { readonly kind: 'purge'; readonly before: string; readonly isThorough: boolean }
   | { readonly kind: 'ping' }
   | { readonly kind: 'close' }
 
@@ -47,9 +47,9 @@ export interface SqliteWriter extends EventWriter {
    * Deletes the events before this time (`YYYY-MM-DD HH:MM:SS…`, UTC; rows without one go by when they were inserted),
    * and the bad actors and called numbers that were last seen before it. Those that stay keep their counts. In short
    * steps between the batches; `onProgress` is told how much is gone so far. The file gets no smaller: its free pages
-   * are used again. Rejects while another purge is under way, and when the writer is closed before it is through.
+   * are used again. One that is not thorough ends where 2,000 rows in a row stay. Rejects while another purge is under way, and when the writer is closed before it is through.
    */
-  purge(before: string, onProgress?: (purged: Purged) => void): Promise<Purged>
+  purge(before: string, onProgress?: (purged: Purged) => void, isThorough?: boolean): Promise<Purged>
   /** Rejects if the thread dies: our bug; nothing can be stored any more. */
   readonly failed: Promise<never>
 }
@@ -120,11 +120,11 @@ export async function openSqliteWriter(
       }
       await Promise.race([pong.promise, died.promise])
     },
-    async purge(before, onProgress = () => {}) {
+    async purge(before, onProgress = () => {}, isThorough = true) {
       if (purge !== null) throw new Error('another purge is under way')
       const going = { ...Promise.withResolvers<Purged>(), onProgress }
       purge = going
-      thread.postMessage({ kind: 'purge', before } satisfies ToWriter)
+      thread.postMessage({ kind: 'purge', before, isThorough } satisfies ToWriter)
       return Promise.race([going.promise, died.promise])
     },
     async close() {
