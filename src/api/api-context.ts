@@ -19,6 +19,8 @@ export interface ApiContext {
   isMakingLists(): boolean
   /** Requests that came faster than one client may ask, so far. */
   rateLimited(): number
+  /** Connections that were closed at once, so far. */
+  connectionsRefused(): number
   readonly remember: Remember
   readonly version: string
   health(): Promise<Told<HealthReport>>

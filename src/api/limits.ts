@@ -13,6 +13,8 @@ export interface ApiLimits extends ListLimits {
   readonly stopGraceMs: number
   /** What makes lists ends so long after the last one: its memory goes with it. */
   readonly listIdleMs: number
+  /** Connections at a time of each client that is not on this machine, nor unlimited. */
+  readonly mostPerClient: number
   /** Of each client that is not on this machine. */
   readonly rate: RateLimits
 }
@@ -23,5 +25,6 @@ export const API_LIMITS: ApiLimits = {
   checkEveryMs: 1_000,
   stopGraceMs: 500, // of the 5 s that a stop of the whole node may take
   listIdleMs: 30_000, // chosen: who pages through a list finds it there, starting it takes some 50 ms
+  mostPerClient: 64, // chosen: an eighth of all; browsers have six, PBXs that keep theirs open a dozen
   rate: RATE_LIMITS,
 }

@@ -70,6 +70,12 @@ function ownReadings(context: ApiContext, requests: RequestCounts, silentMs: num
       values: [{ value: context.rateLimited() }],
     },
     {
+      name: 'sentrypeer_api_connections_refused_total',
+      help: 'Connections closed at once: their client, or all together, had too many.',
+      type: 'counter',
+      values: [{ value: context.connectionsRefused() }],
+    },
+    {
       name: 'sentrypeer_api_lists_refused_total',
       help: 'Long answers refused: too many were being sent, or what makes them had failed.',
       type: 'counter',

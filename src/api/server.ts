@@ -9,6 +9,7 @@ import { isLoopback, requireKeyBeyondLoopback } from '../ops/loopback.ts'
 import type { EventReader } from '../store/store.ts'
 import type { ApiContext } from './api-context.ts'
 import type { Told } from './ask-main.ts'
+import { shareConnections } from './connection-share.ts'
 import { eventsRoute } from './events.ts'
 import { type HealthReport, healthRoute } from './health.ts'
 import { createHttpServer } from './http-server.ts'
@@ -110,13 +111,15 @@ function buildServer(
   const anonymous = keys.length === 0
   const isKey = createKeyCheck(keys)
   const requests = createRequestCounts()
-  const rate = createRateLimit(createRangeCheck(options.unlimitedRanges), limits.rate, steadyMs)
+  const isUnlimited = createRangeCheck(options.unlimitedRanges)
+  const rate = createRateLimit(isUnlimited, limits.rate, steadyMs)
   const context: ApiContext = {
     reader,
     start: randomUUID(),
     lists,
     isMakingLists: making.isRunning,
     rateLimited: rate.refused,
+    connectionsRefused: () => share.refused(),
     remember: createMemory(steadyMs),
     version,
     health: options.health,
@@ -126,7 +129,7 @@ function buildServer(
     hasKey: ({ headers }) => anonymous || isKey(headers.authorization),
   }
   const wrongKey = createRepeatedNotice(log.warn, NOTICE_MS, steadyMs)
-  return createHttpServer({
+  const app = createHttpServer({
     routes: routesOf(context, requests),
     rules: {
       rate,
@@ -141,6 +144,12 @@ function buildServer(
     requests,
     onFailure,
   })
+  const share = shareConnections(
+    app.server,
+    limits.mostPerClient,
+    (address) => isLoopback(address) || isUnlimited(address),
+  )
+  return app
 }
 
 function routesOf(context: ApiContext, requests: ReturnType<typeof createRequestCounts>) {
