@@ -19,6 +19,7 @@ import { collectWhenQuiet } from './ops/collect-garbage.ts'
 import { type Counters, createCounters } from './ops/counters.ts'
 import { durationMs } from './ops/duration.ts'
 import { reason } from './ops/errors.ts'
+import { every } from './ops/every.ts'
 import { createRepeatedNotice, type Log } from './ops/log.ts'
 import { createPbx, type Identity } from './pbx.ts'
 import { createPublisher, type Publisher, type PublisherOptions } from './publish.ts'
@@ -85,7 +86,7 @@ async function build(node: Node): Promise<Daemon> {
   if (retainMs !== null) {
     const purge = async (before: string, isThorough: boolean) =>
       (await writer.purge(before, undefined, isThorough)).events
-    const stopRetention = startRetention({ retainMs, purge, clock, log, every: everyUnref })
+    const stopRetention = startRetention({ retainMs, purge, clock, log, every })
     undo.push(async () => stopRetention())
   }
 
@@ -103,7 +104,7 @@ async function build(node: Node): Promise<Daemon> {
   })
   undo.push(() => publisher.stop(STORE_STOP_MS)) // for a start that fails halfway
 
-  const stopCollecting = collectWhenQuiet(() => counters.get('packetsReceived'), everyUnref)
+  const stopCollecting = collectWhenQuiet(() => counters.get('packetsReceived'), every)
   undo.push(async () => stopCollecting())
 
   const listeners: Listener[] = []
@@ -127,11 +128,6 @@ async function build(node: Node): Promise<Daemon> {
       log.info('Stopped sentrypeer')
     },
   }
-}
-
-function everyUnref(intervalMs: number, action: () => void): () => void {
-  const timer = setInterval(action, intervalMs).unref()
-  return () => clearInterval(timer)
 }
 
 async function takeDown({ undo, log }: Node): Promise<void> {
@@ -201,8 +197,8 @@ function watchKernelDrops({ log, undo }: Node, listeners: readonly Listener[]): 
       log.warn(`The kernel dropped ${now - drops} datagrams: its receive buffer was full (net.core.rmem_max)`)
     drops = now
   }
-  const timer = setInterval(() => void look(), KERNEL_DROPS_MS).unref() // look() has nothing that rejects
-  undo.push(async () => clearInterval(timer))
+  const stopLooking = every(KERNEL_DROPS_MS, () => void look()) // it has nothing that rejects
+  undo.push(async () => stopLooking())
   return () => drops
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { type IpAddress, isIpv4, networkOf, parseIp } from '../net/ip.ts'
+import { type IpAddress, networkOf, parseIp } from '../net/ip.ts'
+import { isLoopback } from '../ops/loopback.ts'
 
 export interface RateLimits {
   readonly perSecond: number
@@ -30,7 +31,6 @@ export function createRateLimit(
   nowMs: () => number,
 ): RateLimit {
   const buckets = new Map<string, { tokens: number; filledAtMs: number }>()
-  const isLoopback = (address: IpAddress) => address === '::1' || (isIpv4(address) && address.startsWith('127.'))
   let refused = 0
 
   function bucketOf(client: string, atMs: number) {

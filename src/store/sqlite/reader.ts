@@ -23,6 +23,12 @@ const ASKED_LATELY_MS = 60_000
 const MANY_KEYS = 4_096
 const COUNTED_EVERY_MS = 5_000
 
+/** The tail as it is in a version of the file. */
+interface Followed {
+  readonly version: string
+  readonly view: TailView
+}
+
 export interface ReaderOptions {
   /**
    * Answers all questions of one turn of the event loop from one view of the database: beginning and ending one took a
@@ -48,10 +54,10 @@ export function openSqliteReader(file: string, { oneViewPerTurn = false }: Reade
     "SELECT (SELECT coalesce(max(honey_id), 0) FROM honey) || '.' || value AS version FROM sentrypeer WHERE name = 'changes'",
   )
   const [begin, end] = [database.prepare('BEGIN'), database.prepare('COMMIT')]
-  let followed: { readonly version: string; readonly view: TailView } | null = null
+  let followed: Followed | null = null
   let counted: { readonly version: string; readonly atMs: number; readonly totals: CountedTotals } | null = null
   let askedAtMs = Number.NEGATIVE_INFINITY
-  let held: { readonly version: string; readonly view: TailView } | null = null // until the end of this turn
+  let held: Followed | null = null // until the end of this turn
 
   const commit = () => String(dataVersion.get()?.['data_version'])
 
@@ -70,14 +76,19 @@ export function openSqliteReader(file: string, { oneViewPerTurn = false }: Reade
     if (database.isOpen && database.isTransaction) end.run()
   }
 
-  /** The view that this turn has, with all of its tail. */
-  function viewOfTurn(): { readonly version: string; readonly view: TailView } {
+  /** What the view that is open shows, with all of its tail. */
+  function follow(): Followed {
+    const now = commit()
+    if (followed?.version !== now) followed = { version: now, view: viewOfTail() }
+    return followed
+  }
+
+  /** The view that this turn has. */
+  function viewOfTurn(): Followed {
     if (held !== null && database.isTransaction) return held
     begin.run()
     try {
-      const now = commit()
-      if (followed?.version !== now) followed = { version: now, view: viewOfTail() }
-      held = followed
+      held = follow()
       return held
     } finally {
       setImmediate(letGo)
@@ -92,9 +103,8 @@ export function openSqliteReader(file: string, { oneViewPerTurn = false }: Reade
       return question(view, version)
     }
     return inOneView(() => {
-      const now = commit()
-      if (followed?.version !== now) followed = { version: now, view: viewOfTail() }
-      return question(followed.view, now)
+      const { view, version } = follow()
+      return question(view, version)
     })
   }
 

@@ -5,6 +5,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { collectWhenQuiet } from '../../ops/collect-garbage.ts'
 import { OperatorError, reason } from '../../ops/errors.ts'
+import { every } from '../../ops/every.ts'
 import { type CatchUp, createCatchUp } from './catch-up.ts'
 import { asOperatorError, keepFirst, openForWriting, sqliteCode } from './open.ts'
 import { createPurge } from './purge.ts'
@@ -109,13 +110,7 @@ function run(): void {
     }
 
     const looking = setInterval(wake, LOOK_FOR_OTHERS_MS)
-    collectWhenQuiet(
-      () => appended,
-      (intervalMs, action) => {
-        const timer = setInterval(action, intervalMs).unref()
-        return () => clearInterval(timer)
-      },
-    )
+    collectWhenQuiet(() => appended, every)
 
     port.on('message', (message: ToWriter) => {
       switch (message.kind) {
