@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { DatabaseSync } from 'node:sqlite'
-import { addTo, type Group } from './aggregate.ts'
-import { createCountedRows, isCounted, numbersOf } from './counted-rows.ts'
+import { type CountedRow, createCountedRows } from './counted-rows.ts'
+import { createGathered, type Gathered, type GatherFrom, gatherRow, runOf } from './gathered.ts'
 import { createKeyHash } from './key-hash.ts'
 import { type AllProgress, createProgress, lowestFrom, type Part, type Progress, VIEWS, type View } from './progress.ts'
-import { sortedEntries } from './run-entries.ts'
-import type { RunKind, Runs } from './runs.ts'
+import type { Runs } from './runs.ts'
 import { splitSource } from './source.ts'
 import { inTransaction } from './transaction.ts'
 import { createViewTables } from './view-tables.ts'
@@ -32,23 +31,7 @@ export interface FoldRange {
 /** Each step gives what it did: rows read, keys written. After an exception, which costs nothing, it is begun anew. */
 export type Fold = Generator<number, void>
 
-type CountedView = Exclude<View, 'events'>
 const COUNTED_VIEWS = ['bad_actors', 'called_numbers'] as const
-
-/** Groups, and their keys in sorted pieces: to sort 65,000 at once took 40 ms. */
-interface Groups {
-  readonly byKey: Map<string, Group>
-  readonly newKeys: MapIterator<string>
-  keys: string[]
-}
-
-/** What a fold has read. */
-interface Gathered {
-  readonly groups: Readonly<Record<CountedView, Groups>>
-  readonly ids: number[]
-  /** The hash of a key and the place of its row's id in `ids`. */
-  readonly entries: Readonly<Record<RunKind, { readonly hashes: number[]; readonly rows: number[] }>>
-}
 
 /** Makes the function that begins a fold, or goes on with the one that `views` tells of. */
 export function createFolds(database: DatabaseSync, runs: Runs): (range: FoldRange) => Fold {
@@ -65,38 +48,26 @@ export function createFolds(database: DatabaseSync, runs: Runs): (range: FoldRan
   const intervalOf = database.prepare('SELECT upto_id FROM uncounted WHERE from_id = ?')
 
   /** Rows of others may have `ip:port` for a source: an address must be found all the same. */
-  function withPlainSources(gathered: Gathered, rows: ReturnType<typeof readRows>): (string | null)[] {
+  function gather(gathered: Gathered, from: GatherFrom, rows: readonly CountedRow[]): void {
     const changed: (() => void)[] = []
-    const addresses = rows.map(({ id, sourceIp }) => {
-      if (typeof sourceIp === 'string' && gathered.groups.bad_actors.byKey.has(sourceIp)) return sourceIp // split before
+    for (const row of rows) {
+      const { id, sourceIp } = row
+      const sourceHash = typeof sourceIp === 'string' ? hash(sourceIp) : 0
+      if (typeof sourceIp === 'string' && gathered.groups.bad_actors.has(sourceIp, sourceHash)) {
+        gatherRow(gathered, from, row, sourceIp, sourceHash, hash) // split before
+        continue
+      }
       const { ip, port, address } = splitSource(sourceIp)
-      if (address !== null && ip !== sourceIp) changed.push(() => setSource.run(ip, port, id))
-      return address
-    })
+      const isPlain = address === null || address === sourceIp
+      if (!isPlain) changed.push(() => setSource.run(ip, port, id))
+      gatherRow(gathered, from, row, address, isPlain ? sourceHash : hash(address), hash)
+    }
     if (changed.length > 0) {
       inTransaction(database, () => {
         for (const change of changed) change()
       })
     }
-    return addresses
-  }
-
-  function gather(gathered: Gathered, at: AllProgress, rows: ReturnType<typeof readRows>, withEvents: boolean): void {
-    const addresses = withPlainSources(gathered, rows)
-    for (const [index, row] of rows.entries()) {
-      const address = addresses[index] ?? null
-      const numbers = numbersOf(row)
-      if (row.id > at.bad_actors.from && address !== null) addTo(gathered.groups.bad_actors.byKey, address, row)
-      if (row.id > at.called_numbers.from) {
-        for (const number of numbers) if (isCounted(number)) addTo(gathered.groups.called_numbers.byKey, number, row)
-      }
-      if (!withEvents || row.id <= at.events.from) continue
-      const place = gathered.ids.push(row.id) - 1
-      const { address: byAddress, number: byNumber } = gathered.entries
-      if (address !== null) byAddress.rows[byAddress.hashes.push(hash(address)) - 1] = place
-      for (const number of numbers) byNumber.rows[byNumber.hashes.push(hash(number)) - 1] = place
-    }
-    for (const view of COUNTED_VIEWS) sortNewKeys(gathered.groups[view])
+    for (const view of COUNTED_VIEWS) gathered.groups[view].sortNew()
   }
 
   /** Two programs that have the file open would count the same rows twice: who finds the other ahead begins anew. */
@@ -113,11 +84,8 @@ export function createFolds(database: DatabaseSync, runs: Runs): (range: FoldRan
     { groups }: Gathered,
     expected: Record<View, Progress>,
   ): Fold {
-    const keysOf = (view: CountedView) => {
-      return groups[view].keys.sort().filter((key) => key > at[view].doneKey) // sorted pieces are merged
-    }
     const behind = COUNTED_VIEWS.filter((view) => at[view].from < upto)
-    const left = behind.map((view) => ({ view, keys: keysOf(view), done: 0 }))
+    const left = behind.map((view) => ({ view, sorted: groups[view].sorted(at[view].doneKey), done: 0 }))
     let isBegun = false
     while (left.length > 0) {
       yield inTransaction(database, () => {
@@ -126,19 +94,16 @@ export function createFolds(database: DatabaseSync, runs: Runs): (range: FoldRan
         isBegun = true
         let written = 0
         while (left[0] !== undefined && written < keysInStep) {
-          const { view, keys, done } = left[0]
-          const now = keys.slice(done, done + keysInStep - written)
+          const { view, sorted, done } = left[0]
+          const now = sorted.slice(done, done + keysInStep - written)
           let added = 0
-          for (const key of now) {
-            const group = groups[view].byKey.get(key)
-            if (group !== undefined && tables[view](key, group)) added++
-          }
+          for (const group of now) if (tables[view](group.key, group)) added++
           written += now.length
           left[0].done += now.length
-          if (left[0].done === keys.length) {
+          if (left[0].done === sorted.length) {
             save(view, { from: upto, upto, doneKey: '' }, added)
             left.shift()
-          } else save(view, { from: at[view].from, upto, doneKey: now.at(-1) ?? '' }, added)
+          } else save(view, { from: at[view].from, upto, doneKey: now.at(-1)?.key ?? '' }, added)
         }
         return written
       })
@@ -154,15 +119,9 @@ export function createFolds(database: DatabaseSync, runs: Runs): (range: FoldRan
     }
   }
 
-  function* writeRuns(
-    { part, upto }: FoldRange,
-    at: AllProgress,
-    { ids, entries }: Gathered,
-    expected: AllProgress,
-  ): Fold {
+  function* writeRuns({ part, upto }: FoldRange, at: AllProgress, { index }: Gathered, expected: AllProgress): Fold {
     const { from } = at.events
-    const runOf = (kind: RunKind) => sortedEntries(entries[kind].hashes, entries[kind].rows, ids, from)
-    const sorted = { address: runOf('address'), number: runOf('number') }
+    const sorted = { address: runOf(index, 'address', from), number: runOf(index, 'number', from) }
     yield 0
     inTransaction(database, () => {
       mustBe(part, expected)
@@ -180,14 +139,12 @@ export function createFolds(database: DatabaseSync, runs: Runs): (range: FoldRan
   return function* fold(range) {
     const { part, upto, withEvents, rowsInStep } = range
     const at = progress.read(part)
-    const gathered: Gathered = {
-      groups: { bad_actors: createGroups(), called_numbers: createGroups() },
-      ids: [],
-      entries: { address: { hashes: [], rows: [] }, number: { hashes: [], rows: [] } },
-    }
+    const gathered = createGathered()
+    const events = withEvents ? at.events.from : Number.POSITIVE_INFINITY
+    const from = { bad_actors: at.bad_actors.from, called_numbers: at.called_numbers.from, events }
     for (let after = lowestFrom(at, withEvents ? VIEWS : COUNTED_VIEWS); ; ) {
       const rows = readRows(after, upto, rowsInStep)
-      gather(gathered, at, rows, withEvents)
+      gather(gathered, from, rows)
       after = rows.at(-1)?.id ?? upto
       if (rows.length < rowsInStep || after >= upto) break
       yield rows.length
@@ -200,17 +157,4 @@ export function createFolds(database: DatabaseSync, runs: Runs): (range: FoldRan
 
 function isSame(one: Progress, other: Progress): boolean {
   return one.from === other.from && one.upto === other.upto && one.doneKey === other.doneKey
-}
-
-function createGroups(): Groups {
-  const byKey = new Map<string, Group>()
-  return { byKey, newKeys: byKey.keys(), keys: [] }
-}
-
-function sortNewKeys(groups: Groups): void {
-  const found: string[] = []
-  // Not one more than there are: an iterator that has seen the end has seen it for ever.
-  for (let left = groups.byKey.size - groups.keys.length; left > 0; left--)
-    found.push(groups.newKeys.next().value ?? '')
-  groups.keys = groups.keys.concat(found.sort())
 }
