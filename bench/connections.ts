@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { freeUdpPort } from '../test/free-port.ts'
+import { freePort } from '../test/free-ports.ts'
 import { run, start } from '../test/run.ts'
 import type { Figure } from './figure.ts'
 import { nodeFlags } from './ingest.ts'
@@ -118,7 +118,7 @@ export async function measureTls(bench: Workbench): Promise<Figure[]> {
 }
 
 async function opensslHandshakes(bench: Workbench, folder: string): Promise<number> {
-  const port = await freeUdpPort('127.0.0.1')
+  const port = await freePort('127.0.0.1')
   const [certificate, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
   if (!existsSync(certificate) || !existsSync(key)) return Number.NaN
   const command = ['openssl', 's_server', '-accept', `127.0.0.1:${port}`, '-cert', certificate, '-key', key, '-quiet']

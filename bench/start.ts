@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { freeUdpPort } from '../test/free-port.ts'
+import { freePort } from '../test/free-ports.ts'
 import { start } from '../test/run.ts'
 import type { Figure } from './figure.ts'
 import { probe } from './messages.ts'
@@ -42,7 +42,7 @@ export async function measureStart(bench: Workbench): Promise<Figure[]> {
 
 async function startFigure(rounds: number, name: string, goal: string, timed: () => Promise<number>): Promise<Figure> {
   const measured = await inTurns(rounds, timed, async () => {
-    const port = await freeUdpPort('127.0.0.1')
+    const port = await freePort('127.0.0.1')
     return firstReplyMs([process.execPath, '-e', BARE_ANSWERER, String(port)], port, undefined)
   })
   const floor = { name: 'Node.js, one socket that answers', values: measured.floor }
@@ -51,7 +51,7 @@ async function startFigure(rounds: number, name: string, goal: string, timed: ()
 
 async function ours(bench: Workbench, program: readonly string[], file: string | null): Promise<number> {
   const folder = bench.newFolder()
-  const port = await freeUdpPort('127.0.0.1')
+  const port = await freePort('127.0.0.1')
   const flags = ['-r', '-N', '--sip-listen', `127.0.0.1:${port}`, '-f', file ?? join(folder, 'x.db')]
   const elapsedMs = await firstReplyMs([...program, ...flags], port, folder)
   rmSync(folder, { recursive: true })

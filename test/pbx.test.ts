@@ -10,7 +10,7 @@ import { startBaresip } from './baresip.ts'
 import { assertWellFormed, type CapturedMessage, startCapture } from './capture.ts'
 import { type DaemonProcess, startDaemon, temporaryFolder } from './daemon-process.ts'
 import { sqlite } from './evidence.ts'
-import { freeUdpPort } from './free-port.ts'
+import { freePort } from './free-ports.ts'
 import { testWith } from './peers.ts'
 import { run } from './run.ts'
 import { sipvicious } from './sipvicious.ts'
@@ -32,7 +32,7 @@ for (const [transport, mode] of [
     const load = ['-m', String(CALLS), '-r', String(CALLS_PER_S)]
     const ends = ['-timeout', '60', '-timeout_error', '-nostdin', '-trace_stat', '-stf', statistics]
     const target = `127.0.0.1:${daemon.port(transport)}`
-    const from = ['-i', '127.0.0.1', '-p', String(await freeUdpPort('127.0.0.1'))]
+    const from = ['-i', '127.0.0.1', '-p', String(await freePort('127.0.0.1'))]
     const sipp = await run(['sipp', '-sn', 'uac', target, ...from, '-t', mode, ...load, ...ends], {
       withinMs: 70_000,
     })

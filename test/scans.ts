@@ -2,7 +2,7 @@
 
 import type { Extensions } from '../src/honeypot/extensions.ts'
 import type { Persona } from '../src/honeypot/persona.ts'
-import { freeUdpPort } from './free-port.ts'
+import { freePort } from './free-ports.ts'
 import type { Peer } from './peers.ts'
 import { type Ended, run, start } from './run.ts'
 import { sipRequest } from './sip-client.ts'
@@ -125,7 +125,7 @@ function sipp(transport: string, host: string): Scan['scan'] {
   const target = (port: number) => (host === '::1' ? `[::1]:${port}` : `127.0.0.1:${port}`)
   const calls = ['-m', '2', '-r', '10', '-d', '50', '-timeout', '20', '-timeout_error', '-nostdin']
   return async (port) => {
-    const from = ['-i', host, '-p', String(await freeUdpPort(host))]
+    const from = ['-i', host, '-p', String(await freePort(host))]
     return run(['sipp', '-sn', 'uac', target(port), ...from, '-t', transport, ...calls])
   }
 }

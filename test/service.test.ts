@@ -8,7 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { atEnd } from './at-end.ts'
 import { type DaemonProcess, startDaemon, temporaryFolder } from './daemon-process.ts'
 import { honeyRows } from './evidence.ts'
-import { freeUdpPort } from './free-port.ts'
+import { freePorts } from './free-ports.ts'
 import { accountOf, metricsOf, sumOf } from './metrics.ts'
 import { openNotifySocket, type Told } from './notify-socket.ts'
 import { testWith } from './peers.ts'
@@ -36,7 +36,7 @@ testWith(
   async (t) => {
     const folder = await temporaryFolder(t)
     const path = join(folder, 'notify')
-    const ports = [await freeUdpPort('127.0.0.1'), await freeUdpPort('127.0.0.1'), await freeUdpPort('127.0.0.1')]
+    const ports = await freePorts('127.0.0.1', 3)
     const [sip, tls, api] = ports.map((port) => `127.0.0.1:${port}`)
     const manager = await openNotifySocket(t, path, { ports })
     const daemon = await startDaemon(t, {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { freeUdpPort } from './free-port.ts'
+import { freePort } from './free-ports.ts'
 import { type Ended, run } from './run.ts'
 
 /** Runs svmap, svwar or svcrack against a port of `host`, from a port of its own. */
@@ -11,5 +11,5 @@ export async function sipvicious(
   flags: readonly string[] = [],
 ): Promise<Ended> {
   const family = host.includes(':') ? ['-6'] : []
-  return run([program, ...family, `-P${await freeUdpPort(host)}`, `-p${port}`, ...flags, host])
+  return run([program, ...family, `-P${await freePort(host)}`, `-p${port}`, ...flags, host])
 }

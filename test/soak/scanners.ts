@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { freeUdpPort } from '../free-port.ts'
+import { freePort } from '../free-ports.ts'
 import { pathOf } from '../peers.ts'
 import { type Ended, run } from '../run.ts'
 import { sipvicious } from '../sipvicious.ts'
@@ -45,7 +45,7 @@ const TOOLS: readonly Tool[] = [
   {
     program: 'sipp',
     scan: async (port) => {
-      const from = ['-i', HOST, '-p', String(await freeUdpPort(HOST))]
+      const from = ['-i', HOST, '-p', String(await freePort(HOST))]
       return run(['sipp', '-sn', 'uac', `${HOST}:${port}`, ...from, ...SIPP_FLAGS], { withinMs: WITHIN_MS })
     },
     succeeded: ({ code }) => code === 0,
