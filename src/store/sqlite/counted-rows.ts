@@ -2,7 +2,7 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 import { levelOf } from './aggregate.ts'
-import { CALLED_NUMBER } from './schema.ts'
+import { CALLED_NUMBER, TIME_OF_ROW } from './schema.ts'
 
 /** What is counted and indexed of a row of `honey`, as it is in the file: anybody may have written it. */
 export interface CountedRow {
@@ -21,7 +21,7 @@ export type ReadCountedRows = (after: number, upto: number, most: number) => Cou
 /** Makes the function that reads rows without their messages, which are most of a row. */
 export function createCountedRows(database: DatabaseSync): ReadCountedRows {
   const query =
-    database.prepare(`SELECT honey_id, event_timestamp, source_ip, called_number, request_user, proof, proof_by
+    database.prepare(`SELECT honey_id, ${TIME_OF_ROW}, source_ip, called_number, request_user, proof, proof_by
     FROM honey WHERE honey_id > ? AND honey_id <= ? ORDER BY honey_id LIMIT ?`)
   query.setReturnArrays(true)
   return (after, upto, most) => {

@@ -7,6 +7,7 @@ import type { EventSummary, StoredEvent } from '../store.ts'
 export const SUMMARY_COLUMNS = [
   'honey_id',
   'event_timestamp',
+  'created_at',
   'event_uuid',
   'collected_method',
   'transport_type',
@@ -43,7 +44,7 @@ export function storedEventOf(row: Row): StoredEvent {
 export function eventSummaryOf(row: Row): EventSummary {
   return {
     honeyId: Number(row['honey_id']),
-    timestamp: text(row['event_timestamp']),
+    timestamp: text(row['event_timestamp']) || text(row['created_at']), // TIME_OF_ROW
     eventUuid: text(row['event_uuid']),
     collectedMethod: text(row['collected_method']),
     transport: text(row['transport_type']),

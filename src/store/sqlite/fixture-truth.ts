@@ -32,13 +32,14 @@ interface TrueKey {
 export function rowsIn(file: string): TrueRow[] {
   const database = new DatabaseSync(file, { readOnly: true })
   const rows = database
-    .prepare('SELECT honey_id, event_uuid, event_timestamp, source_ip, called_number, request_user, proof FROM honey')
+    .prepare(`SELECT honey_id, event_uuid, iif(event_timestamp > '', event_timestamp, created_at) AS at, source_ip,
+      called_number, request_user, proof FROM honey`)
     .all()
   database.close()
   return rows.map((row) => ({
     id: Number(row['honey_id']),
     uuid: row['event_uuid'] === null ? null : String(row['event_uuid']),
-    timestamp: String(row['event_timestamp']),
+    timestamp: String(row['at']),
     source: splitSource(row['source_ip']).address ?? '',
     numbers: [...new Set([row['called_number'], row['request_user']])].filter((number) => number !== null).map(String),
     proof: String(row['proof']),

@@ -3,13 +3,18 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { createChangeNote, createProgress, lowestFrom, type View } from './progress.ts'
 import type { Runs } from './runs.ts'
-import { secondOf } from './schema.ts'
+import { secondOf, TIME_OF_ROW } from './schema.ts'
 import { inTransaction } from './transaction.ts'
 
 /*
  * Deletes what is old, a little at a time. Rows of ours are in the order of time, unless the clock was wrong; those that
  * others inserted need not be. Rows that no view has yet are not touched; a key that is seen again just then is as good as
  * new.
+ *
+ * The newest row stays, however old it is: SQLite gives the next row of a table the highest id plus one, also to a program
+ * that knows nothing of our watermarks, and a row at or below one of those would never be counted. AUTOINCREMENT would
+ * say so as well, but a file of the C program would have to be written anew for it, and each batch would pay. A watermark
+ * that was set back would give ids again that logs, cursors and readers have.
  */
 
 const ROWS_IN_SLICE = 2_000 // as many as a batch holds, so that it keeps up with a flood; about 5 ms
@@ -40,11 +45,12 @@ export interface Purge {
 
 export function createPurge(database: DatabaseSync, runs: Runs): Purge {
   const progress = createProgress(database)
-  const nextRows = database.prepare(`SELECT honey_id, coalesce(event_timestamp, created_at, '') AS at FROM honey
+  const nextRows = database.prepare(`SELECT honey_id, ${TIME_OF_ROW} AS at FROM honey
     WHERE honey_id > ? AND honey_id <= ? ORDER BY honey_id LIMIT ${ROWS_IN_SLICE}`)
   const firstUncounted = database.prepare('SELECT min(from_id) AS id FROM uncounted')
   const deleteRow = database.prepare('DELETE FROM honey WHERE honey_id = ?')
   const oldest = database.prepare('SELECT min(honey_id) AS id FROM honey')
+  const newest = database.prepare('SELECT max(honey_id) AS id FROM honey')
   const deleteKeys = {
     bad_actors: database.prepare(deletion('bad_actors', 'source_ip')),
     called_numbers: database.prepare(deletion('called_numbers', 'called_number')),
@@ -59,14 +65,17 @@ export function createPurge(database: DatabaseSync, runs: Runs): Purge {
       const counted = lowestFrom(progress.read('newest'), ['bad_actors', 'called_numbers'])
       const upto = Math.min(counted, Number(firstUncounted.get()?.['id'] ?? counted + 1) - 1)
       const rows = nextRows.all(after, upto)
-      const old = rows.filter((row) => String(row['at']) < before)
-      inTransaction(database, () => {
-        if (old.length > 0) noteChange()
-        for (const row of old) deleteRow.run(Number(row['honey_id']))
+      const old = rows.filter((row) => String(row['at']) < before).map((row) => Number(row['honey_id']))
+      const gone = inTransaction(database, () => {
+        const newestId = Number(newest.get()?.['id'] ?? 0) // in here: another program may delete, too
+        const ids = old.filter((id) => id < newestId)
+        if (ids.length > 0) noteChange()
+        for (const id of ids) deleteRow.run(id)
         runs.dropUpto(Number(oldest.get()?.['id'] ?? upto + 1) - 1)
+        return ids.length
       })
-      yield old.length
-      if (rows.length < ROWS_IN_SLICE || (old.length === 0 && !isThorough)) return
+      yield gone
+      if (rows.length < ROWS_IN_SLICE || (gone === 0 && !isThorough)) return
       after = Number(rows.at(-1)?.['honey_id'])
     }
   }

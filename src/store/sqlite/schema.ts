@@ -93,6 +93,9 @@ CREATE TABLE run_chunks (chunk INTEGER PRIMARY KEY, run INTEGER NOT NULL, first_
 CREATE UNIQUE INDEX run_chunks_in_order ON run_chunks (run, first_hash, first_offset);
 INSERT INTO sentrypeer VALUES ('index_key', lower(hex(randomblob(8)))), ('changes', 0);`
 
+/** When a row of `honey` was: what another program inserts need not say, and then it is when it was inserted. */
+export const TIME_OF_ROW = "coalesce(nullif(event_timestamp, ''), created_at, '')"
+
 /** What earlier files have and new rows must not pay for, the C program's own among them. */
 export const DROP_ROW_INDEXES = `
 DROP INDEX IF EXISTS source_ip_index; DROP INDEX IF EXISTS called_number_index;

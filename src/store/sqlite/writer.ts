@@ -45,7 +45,7 @@ export interface SqliteWriter extends EventWriter {
   ping(): Promise<void>
   /**
    * Deletes the events before this time (`YYYY-MM-DD HH:MM:SS…`, UTC; rows without one go by when they were inserted),
-   * and the bad actors and called numbers that were last seen before it. Those that stay keep their counts. In short
+   * but never the newest event, whose id must not be given again, and the bad actors and called numbers that were last seen before it. Those that stay keep their counts. In short
    * steps between the batches; `onProgress` is told how much is gone so far. The file gets no smaller: its free pages
    * are used again. One that is not thorough ends where 2,000 rows in a row stay. Rejects while another purge is under way, and when the writer is closed before it is through.
    */
