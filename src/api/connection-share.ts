@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { Server, Socket } from 'node:net'
-import { type IpAddress, networkOf, parseIp } from '../net/ip.ts'
+import type { IpAddress } from '../net/ip.ts'
+import { createClientShare } from './client-share.ts'
 
 export interface ConnectionShare {
   /** Connections that were closed at once, because their client or all of them together had too many. */
@@ -9,34 +10,24 @@ export interface ConnectionShare {
 }
 
 /**
- * Lets one client have `mostPerClient` connections of a server at a time: an IPv4 address, or a /64 of IPv6. Whoever
- * opens as many as there are would keep everybody else out. `isUnlimited` names those that may have any number.
+ * Lets one client have `mostPerClient` connections of a server at a time (client-share.ts). Whoever opens as many as there
+ * are would keep everybody else out.
  */
 export function shareConnections(
   server: Server,
   mostPerClient: number,
   isUnlimited: (address: IpAddress) => boolean,
 ): ConnectionShare {
-  const open = new Map<string, number>()
+  const share = createClientShare(mostPerClient, isUnlimited)
   let refused = 0
 
   server.on('drop', () => refused++) // more than `maxConnections`
   server.prependListener('connection', (socket: Socket) => {
-    const address = parseIp(socket.remoteAddress ?? '')
-    if (address === null || isUnlimited(address)) return // null: it is gone already
-    const client = networkOf(address)
-    const others = open.get(client) ?? 0
-    if (others >= mostPerClient) {
+    const release = share.take(socket.remoteAddress)
+    if (release === null) {
       refused++
       socket.destroy()
-      return
-    }
-    open.set(client, others + 1)
-    socket.once('close', () => {
-      const left = (open.get(client) ?? 0) - 1
-      if (left > 0) open.set(client, left)
-      else open.delete(client)
-    })
+    } else socket.once('close', release)
   })
   return { refused: () => refused }
 }

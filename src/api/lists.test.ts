@@ -129,7 +129,7 @@ test('however many lists are read at full speed, a round of the event loop makes
 })
 
 test('no more lists than the limit are sent at a time; lookups are answered meanwhile', async (t) => {
-  const store = await startEndless(t, { maxLists: 3 })
+  const store = await startEndless(t, { maxLists: 3, maxListsPerClient: 1 }) // loopback has no share
   const readers = await Promise.all([1, 2, 3].map(() => askAndStall(store.port, t)))
   const refused = await store.get('/numbers')
   assert.equal(refused.status, 503)
@@ -138,7 +138,10 @@ test('no more lists than the limit are sent at a time; lookups are answered mean
   assert.equal(((await refused.json()) as { error: string }).error, 'Too many lists at a time')
   assert.equal((await store.get('/numbers/100')).status, 200)
   assert.match(await (await store.get('/metrics')).text(), /^sentrypeer_api_lists_in_progress 3$/m)
-  assert.match(await (await store.get('/metrics')).text(), /^sentrypeer_api_lists_refused_total 1$/m)
+  assert.match(
+    await (await store.get('/metrics')).text(),
+    /^sentrypeer_api_lists_refused_total\{reason="all_places"\} 1$/m,
+  )
 
   readers[0]?.destroy()
   await eventually(t, () => assert.equal(store.openSnapshots(), 2))

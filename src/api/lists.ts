@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { IpAddress } from '../net/ip.ts'
+import { createClientShare } from './client-share.ts'
 import { acceptsGzip } from './encoding.ts'
 import type { FromMaker, ListJob } from './list-job.ts'
 import type { ListMaking, ListOnItsWay } from './list-making.ts'
@@ -11,6 +13,8 @@ import { refuse, sendNothingKnown } from './refuse.ts'
 export interface ListLimits {
   /** More lists than this at a time are answered 503. */
   readonly maxLists: number
+  /** More than this at a time for one client that is not on this machine, nor unlimited, are answered 429. */
+  readonly maxListsPerClient: number
   /** From the request to the last byte; then the connection is closed. An absolute deadline, not an idle timer. */
   readonly deadlineMs: number
   /**
@@ -25,6 +29,7 @@ export interface ListLimits {
 // Chosen. The log has 256 MiB after some 300,000 events, and 64 MiB when no list is in its way.
 export const LIST_LIMITS: ListLimits = {
   maxLists: 32,
+  maxListsPerClient: 8, // a quarter of all: no three clients keep the others out, a browser has six connections
   deadlineMs: 60_000,
   mostLogBytes: 256 * 1024 * 1024,
   logCheckMs: 1_000,
@@ -38,11 +43,15 @@ interface ListAnswer {
   readonly none: string
 }
 
+/** Why a list is not sent: its client has its share, all places are taken, the log is long, the maker rests. */
+export type Refusal = 'client_share' | 'all_places' | 'log_size' | 'no_maker'
+
 export interface Lists {
-  /** Has one more list made and sends it as it comes, or sends 503. */
+  /** Has one more list made and sends it as it comes, or sends 503, or 429 where it is for its client to wait. */
   send(request: FastifyRequest, reply: FastifyReply, job: ListJob, answer: ListAnswer): undefined
   inProgress(): number
-  refused(): number
+  /** How many were refused, by why. */
+  refused(): Readonly<Record<Refusal, number>>
   /** Ends every list at once and closes its connection. */
   stop(): void
 }
@@ -50,12 +59,14 @@ export interface Lists {
 /** Keeps count of the long answers, so that their snapshots, and the memory and log that they take, stay bounded. */
 export function createLists(
   making: ListMaking,
-  { maxLists, deadlineMs, mostLogBytes, logCheckMs }: ListLimits,
+  { maxLists, maxListsPerClient, deadlineMs, mostLogBytes, logCheckMs }: ListLimits,
+  isUnlimited: (address: IpAddress) => boolean,
   logBytes: () => number,
   onFailure: (text: string) => void,
 ): Lists {
   const open = new Set<() => void>()
-  let refused = 0
+  const share = createClientShare(maxListsPerClient, isUnlimited)
+  const refused: Record<Refusal, number> = { client_share: 0, all_places: 0, log_size: 0, no_maker: 0 }
 
   const looking = setInterval(() => {
     const [oldest] = open
@@ -64,31 +75,33 @@ export function createLists(
     oldest()
   }, logCheckMs).unref()
 
-  function refuseList(reply: FastifyReply, error: string, detail: string): undefined {
-    refused++
+  function refuseList(reply: FastifyReply, why: Refusal, error: string, detail: string): undefined {
+    refused[why]++
     reply.header('retry-after', '1')
-    return refuse(reply, 503, error, detail)
+    return refuse(reply, why === 'client_share' ? 429 : 503, error, detail)
   }
 
   function send(request: FastifyRequest, reply: FastifyReply, job: ListJob, answer: ListAnswer): undefined {
     if (open.size >= maxLists) {
-      return refuseList(
-        reply,
-        'Too many lists at a time',
-        `at most ${maxLists} are sent at once; try again in a second`,
-      )
+      const detail = `at most ${maxLists} are sent at once; try again in a second`
+      return refuseList(reply, 'all_places', 'Too many lists at a time', detail)
     }
     if (open.size > 0 && logBytes() > mostLogBytes) {
-      return refuseList(
-        reply,
-        'No more lists just now',
-        'lists that are being read slowly keep the database from tidying up; try again in a second',
-      )
+      const detail = 'lists that are being read slowly keep the database from tidying up; try again in a second'
+      return refuseList(reply, 'log_size', 'No more lists just now', detail)
+    }
+    const release = share.take(request.socket.remoteAddress)
+    if (release === null) {
+      const detail = `at most ${maxListsPerClient} are sent to one client at once; try again in a second, or see --api-unlimited`
+      return refuseList(reply, 'client_share', 'Too many lists at a time for one client', detail)
     }
     let stream: PieceStream | null = null
     const list = making.begin(job, acceptsGzip(request.headers['accept-encoding']), tell)
-    if (list === null) return refuseList(reply, 'No lists just now', 'what makes them has failed and starts again soon')
-    const end = admitted(request, reply, list)
+    if (list === null) {
+      release()
+      return refuseList(reply, 'no_maker', 'No lists just now', 'what makes them has failed and starts again soon')
+    }
+    const end = admitted(request, reply, list, release)
 
     function tell(message: FromMaker): void {
       switch (message.kind) {
@@ -113,9 +126,10 @@ export function createLists(
   }
 
   /** Counts a list until its response is over, whichever way that comes about; gives what ends it. */
-  function admitted({ raw }: FastifyRequest, reply: FastifyReply, list: ListOnItsWay): () => void {
+  function admitted({ raw }: FastifyRequest, reply: FastifyReply, list: ListOnItsWay, release: () => void): () => void {
     const end = () => {
       clearTimeout(deadline)
+      release()
       open.delete(cut)
       list.end()
     }
@@ -132,7 +146,7 @@ export function createLists(
   return {
     send,
     inProgress: () => open.size,
-    refused: () => refused,
+    refused: () => ({ ...refused }),
     stop() {
       clearInterval(looking)
       for (const cut of open) cut()

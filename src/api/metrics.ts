@@ -77,9 +77,9 @@ function ownReadings(context: ApiContext, requests: RequestCounts, silentMs: num
     },
     {
       name: 'sentrypeer_api_lists_refused_total',
-      help: 'Long answers refused: too many were being sent, or what makes them had failed.',
+      help: 'Long answers refused: their client or all together had too many, the log was long, what makes them had failed.',
       type: 'counter',
-      values: [{ value: lists.refused() }],
+      values: Object.entries(lists.refused()).map(([reason, value]) => ({ labels: { reason }, value })),
     },
     {
       name: 'sentrypeer_api_requests_total',

@@ -34,7 +34,7 @@ export const SHARED_ANSWERS: Readonly<Record<string, Answer>> = {
   413: refusal('Requests must not have a body.'),
   414: refusal('The request target is too long.'),
   421: refusal('The Host header names neither localhost nor an address.'),
-  429: refusal('This client asks too often; see `Retry-After`.'),
+  429: refusal('This client asks too often, or is being sent too many lists; see `Retry-After`.'),
   431: refusal('The header block is too large.'),
   500: refusal('An error of the server; its log has the reason.'),
 }

@@ -71,8 +71,10 @@ export async function startApi(
   requireKeyBeyondLoopback(listen.host, options.keys, options.allowAnonymous)
   const failure = createRepeatedNotice(options.log.warn, NOTICE_MS, options.steadyMs)
   const making = createListMaking(startMaker, limits.listIdleMs, failure)
-  const lists = createLists(making, limits, reader.logBytes, failure)
-  const app = buildServer(options, reader, lists, making, limits, failure)
+  const isInRange = createRangeCheck(options.unlimitedRanges)
+  const isUnlimited = (address: IpAddress) => isLoopback(address) || isInRange(address)
+  const lists = createLists(making, limits, isUnlimited, reader.logBytes, failure)
+  const app = buildServer(options, reader, lists, making, limits, isUnlimited, failure)
   // One socket for localhost, which may be two addresses: programs that look it up try both.
   const host = listen.host === 'localhost' ? '127.0.0.1' : listen.host
   try {
@@ -105,13 +107,13 @@ function buildServer(
   lists: Lists,
   making: ListMaking,
   limits: ApiLimits,
+  isUnlimited: (address: IpAddress) => boolean,
   onFailure: (text: string) => void,
 ) {
   const { keys, log, listen, version, steadyMs } = options
   const anonymous = keys.length === 0
   const isKey = createKeyCheck(keys)
   const requests = createRequestCounts()
-  const isUnlimited = createRangeCheck(options.unlimitedRanges)
   const rate = createRateLimit(isUnlimited, limits.rate, steadyMs)
   const context: ApiContext = {
     reader,
@@ -144,11 +146,7 @@ function buildServer(
     requests,
     onFailure,
   })
-  const share = shareConnections(
-    app.server,
-    limits.mostPerClient,
-    (address) => isLoopback(address) || isUnlimited(address),
-  )
+  const share = shareConnections(app.server, limits.mostPerClient, isUnlimited)
   return app
 }
 
