@@ -63,16 +63,22 @@ export function openForReading(file: string): DatabaseSync {
   return database
 }
 
-/** What the file keeps under these names: the values of the first start that gave any. */
+/**
+ * What the file keeps under these names: the values of the first start that gave any. Waits for a lock as long as the
+ * opening does, which it is a part of. Throws SQLite's error.
+ */
 export function keepFirst(database: DatabaseSync, values: Readonly<Record<string, string>>): Map<string, string> {
+  database.exec(`PRAGMA busy_timeout = ${OPEN_BUSY_MS}`)
   const keep = database.prepare('INSERT INTO sentrypeer VALUES (?, ?) ON CONFLICT DO NOTHING')
   const kept = database.prepare('SELECT value FROM sentrypeer WHERE name = ?')
-  return new Map(
+  const found = new Map(
     Object.entries(values).map(([name, value]) => {
       keep.run(name, value)
       return [name, String(kept.get(name)?.['value'])]
     }),
   )
+  database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`)
+  return found
 }
 
 /**

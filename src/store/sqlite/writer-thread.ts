@@ -52,8 +52,11 @@ function identity(): string | null {
 }
 
 function run(): void {
+  let opening: DatabaseSync | null = null
   try {
     const database = openForWriting(file, { sync, onProgress: (text) => post({ kind: 'progress', text }) })
+    opening = database
+    const kept = keepFirst(database, firstValues) // before there is anything that would keep the thread alive
     const table = createHoneyTable(database)
     const catchUp = createCatchUp(database)
     const purge = createPurge(database, catchUp.runs)
@@ -159,11 +162,12 @@ function run(): void {
       }
     }
 
-    post({ kind: 'opened', kept: keepFirst(database, firstValues) })
+    post({ kind: 'opened', kept })
     wake()
   } catch (error) {
     if (!(error instanceof OperatorError) && sqliteCode(error) === null) throw error
     const { code, message, hint } = asOperatorError(error, file)
+    opening?.close()
     post({ kind: 'failed', code, reason: message, hint })
     port.close()
   }

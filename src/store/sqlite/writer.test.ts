@@ -1,14 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import { run } from '../../../test/run.ts'
 import { unpack } from '../../event/packed.ts'
 import { batchOf, eventOf, temporaryFolder } from './fixture.ts'
+import { keepFirst, openForWriting } from './open.ts'
 import { openSqliteReader } from './reader.ts'
 import { openSqliteWriter } from './writer.ts'
+
+/** Holds a lock for twice as long as a batch waits for one. */
+const LOCKER = `
+const { DatabaseSync } = require('node:sqlite')
+const { parentPort, workerData } = require('node:worker_threads')
+const database = new DatabaseSync(workerData)
+database.exec('BEGIN IMMEDIATE')
+parentPort.postMessage('locked')
+setTimeout(() => database.exec('ROLLBACK'), 2_000)`
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
@@ -36,6 +49,30 @@ test('values of the first start that has them are kept in the file, the node id 
 
   const third = await open(t, file)
   assert.deepEqual([...third.kept], [['node_id', first.nodeId]])
+})
+
+test('a lock that is held for longer than a batch would wait holds up the start, and does not end it', async (t) => {
+  const file = join(temporaryFolder(t), 'x.db')
+  const database = openForWriting(file, { sync: 'normal', onProgress: () => {} })
+  t.after(() => database.close())
+  const locker = new Worker(LOCKER, { eval: true, workerData: file })
+  const ended = once(locker, 'exit')
+  await once(locker, 'message')
+  assert.deepEqual([...keepFirst(database, { colour: 'red' })], [['colour', 'red']])
+  assert.equal(database.prepare('PRAGMA busy_timeout').get()?.['timeout'], 1_000, 'batches wait for a second again')
+  await ended
+})
+
+test('a start that fails behind the opening leaves no thread behind', async (t) => {
+  const folder = temporaryFolder(t)
+  const database = openForWriting(join(folder, 'x.db'), { sync: 'normal', onProgress: () => {} })
+  database.exec("CREATE TRIGGER fail BEFORE INSERT ON sentrypeer BEGIN SELECT raise(ABORT, 'boom'); END")
+  database.close()
+  const script = `import(${JSON.stringify(import.meta.resolve('./writer.ts'))})
+    .then(({ openSqliteWriter }) => openSqliteWriter({ file: 'x.db', sync: 'normal', firstValues: {} }, () => {}))
+    .catch(({ code }) => console.log(code))`
+  const ended = await run([process.execPath, '-e', script], { cwd: folder, withinMs: 20_000 })
+  assert.deepEqual([ended.code, ended.stdout], [0, 'DB_NOT_WRITABLE\n'], ended.stderr)
 })
 
 test('the thread answers a ping at any time, also while the database is locked, and stores nothing for it', async (t) => {
