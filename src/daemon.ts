@@ -21,6 +21,7 @@ import { durationMs } from './ops/duration.ts'
 import { reason } from './ops/errors.ts'
 import { every } from './ops/every.ts'
 import { createRepeatedNotice, type Log } from './ops/log.ts'
+import { type FileShares, openFilesLimit, shareOpenFiles } from './ops/open-files.ts'
 import { createPbx, type Identity } from './pbx.ts'
 import { createPublisher, type Publisher, type PublisherOptions } from './publish.ts'
 import { createReceiver } from './receive.ts'
@@ -52,6 +53,7 @@ interface Node {
   readonly clock: Clock
   readonly counters: Counters
   readonly local: LocalAddresses
+  readonly shares: FileShares
   /** How to take down what was built, in the order built. */
   readonly undo: (() => Promise<void>)[]
 }
@@ -62,7 +64,8 @@ interface Node {
  */
 export async function startDaemon(config: Config, { log, clock = systemClock() }: DaemonParts): Promise<Daemon> {
   const local = createLocalAddresses(clock.steadyMs)
-  const node: Node = { config, log, clock, counters: createCounters(), local, undo: [] }
+  const shares = shareOpenFiles(await openFilesLimit(), { sockets: socketsOf(config), hasApi: config.core.api })
+  const node: Node = { config, log, clock, counters: createCounters(), local, shares, undo: [] }
   try {
     return await build(node)
   } catch (error) {
@@ -137,7 +140,7 @@ async function takeDown({ undo, log }: Node): Promise<void> {
 }
 
 /** The API is read in only when it is asked for, and in a thread of its own: it is the larger half of the program. */
-async function startRestApi({ config, log, undo }: Node, observed: Observed): Promise<void> {
+async function startRestApi({ config, log, shares, undo }: Node, observed: Observed): Promise<void> {
   const { core } = config
   log.info('API mode enabled, starting http daemon...')
   const { keepApi } = await import('./api/keep-api.ts')
@@ -150,6 +153,7 @@ async function startRestApi({ config, log, undo }: Node, observed: Observed): Pr
       unlimitedRanges: core.apiUnlimited,
       version: VERSION,
       dbFile: core.dbFile,
+      places: { connections: shares.apiConnections, lists: shares.lists },
       publicRanges: core.publicRanges,
       first: { health: answers.health(), metrics: answers.metrics() },
     },
@@ -173,6 +177,12 @@ function waitingBounds(): Pick<PublisherOptions, 'maxPending' | 'maxPendingBytes
     maxPendingBytes: Math.min(MAX_WAITING_BYTES, Math.floor(heapBytes / 8)),
     maxAnswers: Math.min(MAX_ANSWERS, Math.floor(heapBytes / 3 / ANSWER_BYTES)),
   }
+}
+
+/** How many will listen. */
+function socketsOf({ core }: Config): number {
+  const sip = core.sipDisable ? 0 : 2 * core.sipListen.length + (core.tlsDisable ? 0 : core.tlsListen.length)
+  return sip + (core.api ? 1 : 0)
 }
 
 /** For `systemctl status`. */
@@ -203,7 +213,7 @@ function watchKernelDrops({ log, undo }: Node, listeners: readonly Listener[]): 
 }
 
 async function startSip(node: Node, publisher: Publisher, writer: SqliteWriter, listeners: Listener[]): Promise<void> {
-  const { config, log, clock, counters, local } = node
+  const { config, log, clock, counters, local, shares } = node
   const { core } = config
   log.info('SIP mode enabled...')
   if (core.responsive) log.info('SIP responsive mode enabled. Will reply to SIP probes...')
@@ -214,6 +224,7 @@ async function startSip(node: Node, publisher: Publisher, writer: SqliteWriter, 
     counters,
     isOwnSocket: (address, port) =>
       listeners.some((listener) => listener.transport === 'UDP' && listener.port === port) && local.all().has(address),
+    maxCalls: shares.calls,
     onRetransmitted: publisher.retransmitted,
   })
   node.undo.push(async () => pbx.stop())
@@ -252,6 +263,7 @@ async function startSip(node: Node, publisher: Publisher, writer: SqliteWriter, 
       local,
       counters,
       receive,
+      maxConnections: shares.sipConnections,
       udpWay: core.udpReceive,
       onUdpWay: ({ host, port }, text) => log.debug(`Datagrams to ${endpointText(host, port)} are read ${text}`),
       answersPings: (source) => core.responsive && pbx.mayAnswer(source),

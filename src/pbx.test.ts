@@ -23,6 +23,7 @@ async function pbxWith(t: TestContext, argv: readonly string[], identity = IDENT
     clock: systemClock(),
     counters: createCounters(),
     isOwnSocket: () => false,
+    maxCalls: 32,
     onRetransmitted: () => {},
   })
   t.after(() => pbx.stop())

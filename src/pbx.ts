@@ -37,6 +37,8 @@ export interface PbxParts {
   readonly clock: Clock
   readonly counters: Counters
   readonly isOwnSocket: (address: IpAddress, port: number) => boolean
+  /** With audio, at a time. */
+  readonly maxCalls: number
   readonly onRetransmitted: (honeyId: number, count: number) => void
 }
 
@@ -90,6 +92,7 @@ export async function createPbx({
   clock,
   counters,
   isOwnSocket,
+  maxCalls,
   onRetransmitted,
 }: PbxParts): Promise<Pbx> {
   const { steadyMs, wallMs } = clock
@@ -119,7 +122,7 @@ export async function createPbx({
     onDropped: () => counters.add('transactionsDropped'),
   })
   const dialogs = createDialogs(steadyMs)
-  const media = createRtpMedia({ timers, clock, randomBytes, onError: () => counters.add('mediaFailures') })
+  const media = createRtpMedia({ maxCalls, timers, clock, randomBytes, onError: () => counters.add('mediaFailures') })
   const respond = createResponder({
     persona,
     extensions,

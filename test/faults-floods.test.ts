@@ -2,9 +2,11 @@
 
 import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
+import { Agent, get } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { shareOpenFiles } from '../src/ops/open-files.ts'
 import { getJson } from './api-client.ts'
 import { atEnd } from './at-end.ts'
 import { type DaemonOptions, type DaemonProcess, startDaemon } from './daemon-process.ts'
@@ -29,8 +31,8 @@ testWith(
   ['sqlite3'],
   'silent connections from many addresses take every place, and others are served all the same',
   async (t) => {
-    const places = 300
-    const daemon = await startDaemon(t, { flags: ['-r'], api: '127.0.0.1:0', enter: withFiles(places + 100) })
+    const { sipConnections: places } = shareOpenFiles(500, { sockets: 3, hasApi: true })
+    const daemon = await startDaemon(t, { flags: ['-r'], api: '127.0.0.1:0', enter: withFiles(500) })
     const crowd = await openMany(t, daemon.port('TCP'), places + 50, 20)
     await waitFor('the places to be taken', () => crowd.open() === places)
     const ended = async () => (await metricsOf(daemon)).get('sentrypeer_connections_ended_total{reason="made_room"}')
@@ -54,6 +56,37 @@ testWith(['sqlite3'], 'with hardly any files to open, the API and UDP go on in a
   crowd.leave()
   await assertServed(t, daemon, 'afterwards')
 })
+
+for (const files of [256, 1_024]) {
+  testWith(
+    ['sqlite3'],
+    `with ${files} files to open, floods of connections to SIP and the API leave each other and the rest theirs`,
+    async (t) => {
+      const daemon = await startDaemon(t, { flags: ['-rj'], api: '127.0.0.1:0', enter: withFiles(files) })
+      const { sipConnections, apiConnections } = shareOpenFiles(files, { sockets: 3, hasApi: true })
+      const asker = new Agent({ keepAlive: true, maxSockets: 1 })
+      atEnd(t, () => asker.destroy())
+      const status = (path: string) => statusOf(asker, daemon.port('HTTP'), path)
+      assert.equal(await status('/health-check'), 200)
+      const sip = await openMany(t, daemon.port('TCP'), sipConnections + 50, 20)
+      const idle = await openMany(t, daemon.port('HTTP'), apiConnections + 50, 20, 'GET / HTTP/1.1\r\n')
+      await waitFor('all places to be taken', () => sip.open() === sipConnections && idle.open() === apiConnections - 1)
+
+      assert.equal(await status('/numbers'), 200, 'a list has a connection of its own to the database')
+      daemon.signal('SIGHUP') // a log rotation that comes just then
+      const udp = await udpClient(t, daemon.port('UDP'))
+      udp.send(sipRequest({ callId: 'meanwhile' }))
+      await udp.answered('meanwhile')
+      const taken = (await readdir(`/proc/${daemon.pid}/fd`)).length
+      assert.ok(taken < files, `${taken} of ${files} files`)
+      idle.leave()
+      sip.leave()
+      await waitFor('the API to have places', () => idle.open() === 0)
+      await assertServed(t, daemon, 'afterwards')
+      assert.equal(sumOf(await metricsOf(daemon), 'socket_errors_total'), 0)
+    },
+  )
+}
 
 testWith(
   ['sqlite3'],
@@ -97,7 +130,7 @@ interface Crowd {
 }
 
 /** Connections from so many addresses, each of which begins a message and says no more. */
-async function openMany(t: TestContext, port: number, count: number, addresses: number): Promise<Crowd> {
+async function openMany(t: TestContext, port: number, count: number, addresses: number, begin = HALF): Promise<Crowd> {
   const sockets: Socket[] = []
   let [open, closed] = [0, 0]
   const leave = () => {
@@ -114,7 +147,7 @@ async function openMany(t: TestContext, port: number, count: number, addresses: 
         socket.on('connect', () => {
           open++
           socket.on('close', () => open--)
-          socket.write(HALF, () => resolve())
+          socket.write(begin, () => resolve())
         })
         socket.on('close', () => {
           closed++
@@ -126,6 +159,14 @@ async function openMany(t: TestContext, port: number, count: number, addresses: 
   }
   await Promise.all(connected)
   return { open: () => open, closed: () => closed, leave }
+}
+
+function statusOf(agent: Agent, port: number, path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    get({ agent, host: '127.0.0.1', port, path }, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode ?? 0))
+    }).once('error', reject)
+  })
 }
 
 /** A newcomer over TCP and over UDP, and who asks the API, wait for less than two seconds each. */

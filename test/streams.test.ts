@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { shareOpenFiles } from '../src/ops/open-files.ts'
 import { getJson } from './api-client.ts'
 import { atEnd } from './at-end.ts'
 import { type DaemonProcess, startDaemon } from './daemon-process.ts'
@@ -204,6 +205,7 @@ testWith(
   ['sqlite3'],
   'where few files may be open connections leave enough of them to the API and the store',
   async (t) => {
+    const { sipConnections } = shareOpenFiles(150, { sockets: 3, hasApi: true })
     const enter = (command: readonly string[]) => ['sh', '-c', 'ulimit -n 150 && exec "$@"', 'sh', ...command]
     const daemon = await startDaemon(t, { api: '127.0.0.1:0', enter })
     const isOpen: boolean[] = []
@@ -219,7 +221,7 @@ testWith(
         isOpen[at] = false
       })
     }
-    await waitFor('as many to be open as may be', () => isOpen.filter((open) => open).length === 55)
+    await waitFor('as many to be open as may be', () => isOpen.filter((open) => open).length === sipConnections)
     assert.equal((await getJson(daemon.port('HTTP'), '/health-check')).status, 200)
     const client = await udpClient(t, daemon.port('UDP'))
     client.send(sipRequest({ callId: 'meanwhile' }))

@@ -33,6 +33,7 @@ function settingsOf(dbFile: string, port = 0): ApiSettings {
     unlimitedRanges: [],
     version: '1.2.3',
     dbFile,
+    places: { connections: 512, lists: 32 },
     publicRanges: [],
     first: { health: { notStoring: null, sinks: [], dropped: {} }, metrics: [] },
   }

@@ -9,6 +9,7 @@ import type { Log } from '../ops/log.ts'
 import { openSqliteReader } from '../store/sqlite/reader.ts'
 import { ASK_TIMES, createQuestion } from './ask-main.ts'
 import type { HealthReport } from './health.ts'
+import { limitsWithin } from './limits.ts'
 import type { MetricReading } from './metrics.ts'
 import { startApi } from './server.ts'
 import { startListThread } from './start-list-thread.ts'
@@ -27,7 +28,7 @@ const post = (message: FromApi) => port.postMessage(message)
 await run()
 
 async function run(): Promise<void> {
-  const { dbFile, publicRanges, first } = settings
+  const { dbFile, publicRanges, places, first } = settings
   const steadyMs = () => performance.now()
   const health = createQuestion<HealthReport>(
     () => post({ kind: 'ask', what: 'health' }),
@@ -68,6 +69,7 @@ async function run(): Promise<void> {
       },
       reader,
       (onMessage, onDeath) => startListThread({ dbFile, publicRanges }, onMessage, onDeath),
+      limitsWithin(places),
     )
     post({ kind: 'listening', address: api.address, port: api.port })
     collectGarbage() // 5 MB

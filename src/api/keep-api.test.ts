@@ -18,6 +18,7 @@ const SETTINGS: ApiSettings = {
   unlimitedRanges: [],
   version: '1.2.3',
   dbFile: '/nonexistent',
+  places: { connections: 512, lists: 32 },
   publicRanges: [],
   first: { health: HEALTH, metrics: [] },
 }

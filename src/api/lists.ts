@@ -2,6 +2,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IpAddress } from '../net/ip.ts'
+import { MOST } from '../ops/open-files.ts'
 import { createClientShare } from './client-share.ts'
 import { acceptsGzip } from './encoding.ts'
 import type { FromMaker, ListJob } from './list-job.ts'
@@ -28,7 +29,7 @@ export interface ListLimits {
 
 // Chosen. The log has 256 MiB after some 300,000 events, and 64 MiB when no list is in its way.
 export const LIST_LIMITS: ListLimits = {
-  maxLists: 32,
+  maxLists: MOST.lists,
   maxListsPerClient: 8, // a quarter of all: no three clients keep the others out, a browser has six connections
   deadlineMs: 60_000,
   mostLogBytes: 256 * 1024 * 1024,

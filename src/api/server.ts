@@ -27,7 +27,6 @@ import { createMemory } from './remember.ts'
 import { createRequestCounts } from './request-counts.ts'
 import { rootRoute } from './root.ts'
 
-const MAX_CONNECTIONS = 512 // chosen: below any usual limit of open files, above any number of PBXs that ask one node
 const NOTICE_MS = 60_000
 
 export interface ApiOptions {
@@ -83,7 +82,7 @@ export async function startApi(
     await app.close()
     throw listenFailed(endpointText(listen.host, listen.port), error)
   }
-  app.server.maxConnections = MAX_CONNECTIONS
+  app.server.maxConnections = limits.maxConnections
   const bound = app.addresses()[0] as AddressInfo // not a path: we gave it a host and a port
   return {
     address: bound.address,

@@ -15,6 +15,8 @@ export interface ApiSettings {
   readonly unlimitedRanges: readonly string[]
   readonly version: string
   readonly dbFile: string
+  /** At a time. */
+  readonly places: { readonly connections: number; readonly lists: number }
   /** Special-purpose ranges that are taken as public all the same. */
   readonly publicRanges: readonly string[]
   /** What is told until the main thread has been asked for the first time. */

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import assert from 'node:assert/strict'
-import { platform } from 'node:process'
 import { test } from 'node:test'
 import { type IpAddress, parseIp } from '../net/ip.ts'
-import { CONNECTION_LIMITS, createDoorkeeper, openFilesLimit, withinFileLimit } from './limits.ts'
+import { CONNECTION_LIMITS, createDoorkeeper } from './limits.ts'
 
 const ip = (text: string): IpAddress => parseIp(text) ?? assert.fail(text)
 
@@ -46,31 +45,3 @@ test('where all places are taken, who has brought nothing for longest gives way,
   for (const host of [6, 7, 8]) admit(host)?.spoke()
   assert.deepEqual(gone, [2, 3, 4, 3, 5, 1], 'of those that have spoken, who has not for longest')
 })
-
-for (const [openFiles, maxTotal, why] of [
-  [null, 2_000, 'no limit is known'],
-  [1_048_576, 2_000, 'there are plenty'],
-  [2_100, 2_000, 'there are just enough'],
-  [1_024, 924, 'a hundred are for others'],
-  [150, 55, 'half of what a node at rest leaves, where there are few'],
-  [64, 12, 'the same where there are hardly any'],
-  [20, 1, 'never none'],
-] as const) {
-  test(`with ${openFiles ?? 'unlimited'} open files ${maxTotal} connections are served: ${why}`, () => {
-    assert.deepEqual(withinFileLimit(CONNECTION_LIMITS, openFiles), { ...CONNECTION_LIMITS, maxTotal })
-  })
-}
-
-test('the limit of open files is read where the system tells it', { skip: platform !== 'linux' }, async () => {
-  const limit = await openFilesLimit()
-  assert.ok(limit === null || limit > 0)
-  assert.equal(limit, fileLimitInReport())
-})
-
-/** As Node.js itself sees it. */
-function fileLimitInReport(): number | null {
-  const { userLimits } = process.report.getReport() as unknown as {
-    readonly userLimits: { readonly open_files: { readonly soft: number | 'unlimited' } }
-  }
-  return userLimits.open_files.soft === 'unlimited' ? null : userLimits.open_files.soft
-}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { readFile } from 'node:fs/promises'
 import { type IpAddress, networkOf } from '../net/ip.ts'
+import { MOST } from '../ops/open-files.ts'
 
 /** What TCP and TLS connections may cost. Deadlines are absolute: a byte a second does not move them. */
 export interface ConnectionLimits {
@@ -15,31 +15,13 @@ export interface ConnectionLimits {
   readonly tlsHandshakeMs: number
 }
 
-/** Chosen: far above what a real client does, low enough that 1,000 hostile connections are no burden. */
+/** Chosen: far above what a real client does. */
 export const CONNECTION_LIMITS: ConnectionLimits = {
   maxPerSource: 100,
-  maxTotal: 2_000,
+  maxTotal: MOST.sipConnections,
   messageMs: 30_000,
   idleMs: 120_000,
   tlsHandshakeMs: 10_000,
-}
-
-const FILES_AT_REST = 40 // measured: 35 with one address for SIP and the API, 2 more for each further address
-const OTHER_FILES = 100 // chosen: those, and the API's clients
-
-/** `limits` with no more connections than leave file descriptors for the rest of the process; null is no limit. */
-export function withinFileLimit(limits: ConnectionLimits, openFiles: number | null): ConnectionLimits {
-  if (openFiles === null) return limits
-  // Where there are few, connections get half of what a node at rest leaves.
-  const others = Math.min(OTHER_FILES, Math.ceil((openFiles + FILES_AT_REST) / 2))
-  return { ...limits, maxTotal: Math.min(limits.maxTotal, Math.max(1, openFiles - others)) }
-}
-
-/** How many files this process may have open, from /proc/self/limits (proc(5)); null where that is not known. */
-export async function openFilesLimit(): Promise<number | null> {
-  const table = await readFile('/proc/self/limits', 'latin1').catch(() => '')
-  const soft = /^Max open files +(\d+) /m.exec(table)?.[1]
-  return soft === undefined ? null : Number(soft)
 }
 
 /** The place of a connection among those that are open. */

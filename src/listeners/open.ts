@@ -6,7 +6,7 @@ import type { Packet } from '../net/packet.ts'
 import type { Counters } from '../ops/counters.ts'
 import type { CertificatePair } from './certificate.ts'
 import { hasNoIpv6, isTaken } from './failure.ts'
-import { CONNECTION_LIMITS, createDoorkeeper, openFilesLimit, withinFileLimit } from './limits.ts'
+import { CONNECTION_LIMITS, createDoorkeeper } from './limits.ts'
 import type { Listener } from './listener.ts'
 import { listenTcp } from './tcp.ts'
 import { listenTls } from './tls.ts'
@@ -33,6 +33,8 @@ export interface ListenParts {
   readonly local: LocalAddresses
   readonly counters: Counters
   readonly receive: (packet: Packet) => void
+  /** Over TCP and TLS, on all places together. */
+  readonly maxConnections: number
   /** See `UdpOptions`. */
   readonly udpWay: UdpOptions['way']
   readonly onUdpWay: (place: Place, text: string) => void
@@ -44,7 +46,7 @@ export interface ListenParts {
 /** Opens every socket of the plan, or none: what was opened before one failed is closed again. */
 export async function openListeners(plan: ListenPlan, parts: ListenParts): Promise<Listener[]> {
   const { counters, receive, local, answersPings } = parts
-  const limits = withinFileLimit(CONNECTION_LIMITS, await openFilesLimit())
+  const limits = { ...CONNECTION_LIMITS, maxTotal: parts.maxConnections }
   const stream = { limits, doorkeeper: createDoorkeeper(limits), counters, receive, answersPings }
   const listeners: Listener[] = []
 

@@ -4,6 +4,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { type IpAddress, isIpv4, isNoHost } from '../net/ip.ts'
 import type { Clock } from '../ops/clock.ts'
 import { errorCode } from '../ops/errors.ts'
+import { MOST } from '../ops/open-files.ts'
 import { createComfortNoise, type PayloadType, RTP_PACKET_MS } from '../sip/rtp.ts'
 
 export interface RtpMedia {
@@ -55,14 +56,13 @@ interface Timers {
   after(ms: number, run: () => void): () => void
 }
 
-const MAX_CALLS = 32 // chosen: 32 × 50 × 172 bytes are 275 kB a second
 const MAX_S = 60 // chosen: 516 kB to one address, then silence
 const PORTS = { lowest: 10_000, highest: 19_999 } // those of a plain PBX, and of our answers without a socket
 const MAX_TRIES = 64 // chosen: twice the ports that our own calls can have
 const LOWEST_REMOTE_PORT = 1_024 // RFC 6335 §6: below are services that nobody takes audio at
 
 /** Comfort noise for answered calls: a socket each, RTP to one address, whatever is sent to us thrown away. */
-export function createRtpMedia({ maxCalls = MAX_CALLS, ports = PORTS, ...means }: RtpMediaOptions): RtpMedia {
+export function createRtpMedia({ maxCalls = MOST.calls, ports = PORTS, ...means }: RtpMediaOptions): RtpMedia {
   const calls = new Set<RtpCall>()
   let opening = 0
   let stopped = false
