@@ -21,11 +21,11 @@ export async function measureTcp(bench: Workbench): Promise<Figure[]> {
     bench.say('TCP is not measured without the C program')
     return []
   }
-  const messages = isQuick ? 40_000 : 500_000
+  const messages = isQuick ? 40_000 : 200_000
   const common = { connections: CONNECTIONS, seconds: isQuick ? 10 : 60 }
   const passive = { ...common, perConnection: messages / CONNECTIONS, window: 0, count: messages }
   const answering = { ...common, perConnection: 0, window: WINDOW, count: messages }
-  const churning = { ...common, perConnection: 1, window: 1, count: isQuick ? 4_000 : 50_000 }
+  const churning = { ...common, perConnection: 1, window: 1, count: isQuick ? 4_000 : 20_000 }
   return [
     await tcpFigure(
       bench,
@@ -77,7 +77,7 @@ async function tcpFigure(
     },
   )
   const floor = { name: 'C, reads streams and counts messages', values: measured.floor }
-  return { name, unit, goal, ours: { values: measured.ours }, floor }
+  return { name, unit, goal, ours: { values: measured.ours }, floor, events: streaming.count }
 }
 
 async function messagesPerSecond({ load }: Workbench, streaming: Streaming, receiver: Receiver): Promise<number> {
@@ -113,6 +113,7 @@ export async function measureTls(bench: Workbench): Promise<Figure[]> {
       goal: null,
       ours: { values: ours },
       floor: { name: 'openssl s_server', values: floor },
+      events: null,
     },
   ]
 }
@@ -133,7 +134,7 @@ async function opensslHandshakes(bench: Workbench, folder: string): Promise<numb
 }
 
 async function handshakesPerSecond({ isQuick }: Workbench, port: number): Promise<number> {
-  const command = ['openssl', 's_time', '-connect', `127.0.0.1:${port}`, '-new', '-time', isQuick ? '2' : '5']
+  const command = ['openssl', 's_time', '-connect', `127.0.0.1:${port}`, '-new', '-time', isQuick ? '1' : '3']
   const clients = await Promise.all(Array.from({ length: HANDSHAKE_CLIENTS }, () => run(command)))
   const rates = clients.map(({ stdout }) => {
     const [, connections, seconds] = /^(\d+) connections in (\d+) real seconds/m.exec(stdout) ?? []

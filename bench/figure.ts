@@ -23,6 +23,8 @@ export interface Figure {
   readonly ours: Rounds
   /** The least that any program would have to do, round by round; null where there is no such thing. */
   readonly floor: (Rounds & { readonly name: string }) | null
+  /** How many one round goes through, or for what is asked of a database, how many lie in it; null where none do. */
+  readonly events: number | null
   readonly curves?: readonly Curve[]
   /** What makes this run differ from others, for whoever reads the line. */
   readonly note?: string
@@ -46,6 +48,8 @@ export interface FigureLine {
   readonly max: number
   readonly p99: Spread | null
   readonly rounds: number
+  /** Events of a round, or of the database; see Figure. */
+  readonly events: number | null
   readonly floor: (Spread & { readonly name: string; readonly p99: Spread | null }) | null
   /** Figure over floor, pair by pair, so that a machine that drifts does not matter. */
   readonly ratio: Spread | null
@@ -62,7 +66,10 @@ export interface FigureLine {
 
 export type Circumstances = Pick<FigureLine, 'generator' | 'node' | 'commit' | 'date' | 'command'>
 
-export function lineOf({ name, unit, goal, ours, floor, curves = [], note }: Figure, when: Circumstances): FigureLine {
+export function lineOf(
+  { name, unit, goal, ours, floor, events, curves = [], note }: Figure,
+  when: Circumstances,
+): FigureLine {
   const p99 = ours.p99 === undefined ? null : spread(ours.p99)
   const floorP99 = floor?.p99 === undefined ? null : spread(floor.p99)
   return {
@@ -73,6 +80,7 @@ export function lineOf({ name, unit, goal, ours, floor, curves = [], note }: Fig
     ...spread(ours.values),
     p99,
     rounds: ours.values.length,
+    events,
     floor: floor === null ? null : { name: floor.name, ...spread(floor.values), p99: floorP99 },
     ratio: floor === null ? null : ratios(ours.values, floor.values),
     ratioP99: ours.p99 === undefined || floor?.p99 === undefined ? null : ratios(ours.p99, floor.p99),

@@ -66,8 +66,16 @@ function listFigures(
       goal: '≤ 20 ms',
       ours: first(ours),
       floor: { name, ...first(bare) },
+      events: EVENTS,
     },
-    { name: `GET ${path}, ${rows}, whole`, unit: 'ms', goal, ours: whole(ours), floor: { name, ...whole(bare) } },
+    {
+      name: `GET ${path}, ${rows}, whole`,
+      unit: 'ms',
+      goal,
+      ours: whole(ours),
+      floor: { name, ...whole(bare) },
+      events: EVENTS,
+    },
   ]
 }
 
@@ -90,6 +98,7 @@ async function memoryFigure(bench: Workbench, port: number, pid: number): Promis
     goal: 'does not grow with the list',
     ours: { values: grown },
     floor: null,
+    events: EVENTS,
   }
 }
 

@@ -87,7 +87,7 @@ export function createLoadInC(program: LoadProgram): Load {
     values: Readonly<Record<string, string | number | true>>,
   ) => (await output(withinMs, [program.path, command, ...argumentsOf(values)])) as T // the program's own format
   return {
-    generator: 'C (bench/load.c)',
+    generator: 'load by C (bench/load.c)',
     program,
     send({ port, rate, count, sources, replies }) {
       const seconds = Math.min(600, (count / rate) * 4 + 5)
@@ -116,7 +116,7 @@ export function createLoadInJavaScript(why: string): Load {
     return (await output(seconds * 1000, command)) as T // the script's own format
   }
   return {
-    generator: `JavaScript, since ${why}`,
+    generator: `load by JavaScript, since ${why}`,
     program: null,
     async send({ port, rate, count }) {
       const sent = await result<Sent>(count / rate, 'send-datagrams.ts', [port, rate, count, nextSequence(count)])

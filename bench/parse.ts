@@ -25,6 +25,7 @@ export function measureParse(rounds: number): Figure {
     goal: '≤ 1 µs',
     ours: { values: pairs.map(([value]) => value) },
     floor: { name: 'latin1 text of the same bytes', values: pairs.map(([, value]) => value) },
+    events: MESSAGES,
   }
 }
 

@@ -30,15 +30,20 @@ async function replyTime(bench: Workbench, rate: number, goal: string): Promise<
     goal,
     ours: timesOf(measured.ours),
     floor: { name: floor.name, ...timesOf(measured.floor) },
+    events: rate * secondsOf(bench),
     note: `answered: ${measured.ours.map(({ replies, sent }) => `${replies} of ${sent}`).join(', ')}`,
   }
 }
 
-async function timed({ load, seconds }: Workbench, rate: number, receiver: Receiver) {
+function secondsOf({ seconds }: Workbench): number {
+  return Math.max(2, seconds)
+}
+
+async function timed(bench: Workbench, rate: number, receiver: Receiver) {
   try {
     const sending = { port: receiver.udpPort, rate, sources: SOURCES, replies: true }
-    await load.send({ ...sending, count: rate * WARM_UP_S })
-    return await load.send({ ...sending, count: rate * Math.max(2, seconds) })
+    await bench.load.send({ ...sending, count: rate * WARM_UP_S })
+    return await bench.load.send({ ...sending, count: rate * secondsOf(bench) })
   } finally {
     await receiver.stop()
   }

@@ -27,9 +27,7 @@ import { createWorkbench, type Workbench } from './workbench.ts'
 const CACHE = join(import.meta.dirname, '../node_modules/.cache/sentrypeer-bench')
 
 // Lists before anything adds events to the database that they share, the full database last.
-const MEASUREMENTS: Readonly<
-  Record<string, (bench: Workbench, before: readonly FigureLine[]) => Promise<readonly Figure[]>>
-> = {
+const MEASUREMENTS: Readonly<Record<string, (bench: Workbench) => Promise<readonly Figure[]>>> = {
   parse: async ({ rounds }) => [measureParse(rounds * 5)],
   store: async (bench) => [await measureStore(bench)],
   passive: async (bench) => [await measureIngest(bench, 'passive')],
@@ -46,10 +44,7 @@ const MEASUREMENTS: Readonly<
   lookup: measureLookups,
   memory: measureMemory,
   start: measureStart,
-  filled: async (bench, before) => {
-    const passive = before.find(({ name }) => bench.isQuick && name.startsWith('UDP ingest, passive'))
-    return [await measureFilledIngest(bench, passive === undefined ? null : [passive.value])]
-  },
+  filled: async (bench) => [await measureFilledIngest(bench)],
 }
 
 const { values } = parseArgs({
@@ -76,16 +71,20 @@ async function measure(): Promise<void> {
   const bench = createWorkbench(load, values.quick, say)
   const circumstances = await circumstancesOf(load)
   const lines: FigureLine[] = []
+  const took: string[] = []
   for (const name of names) {
     say(`measuring ${name}`)
+    const startMs = performance.now()
     const command = `npm run bench -- ${values.quick ? '--quick ' : ''}--only ${name}`
-    for (const figure of (await MEASUREMENTS[name]?.(bench, lines)) ?? []) {
+    for (const figure of (await MEASUREMENTS[name]?.(bench)) ?? []) {
       const line = lineOf(figure, { ...circumstances, command })
       lines.push(line)
       process.stdout.write(`${JSON.stringify(line)}\n`)
     }
+    took.push(`${name} ${((performance.now() - startMs) / 1000).toFixed(1)} s`)
   }
   show(lines, process.stderr)
+  say(`took ${took.join(', ')}`)
 }
 
 function show(lines: readonly FigureLine[], to: NodeJS.WritableStream): void {

@@ -33,6 +33,7 @@ export async function measureStore(bench: Workbench): Promise<Figure> {
     goal: null,
     ours: { values: measured.ours },
     floor: { name: 'plain SQLite inserts of five columns', values: measured.floor },
+    events: rows,
   }
 }
 

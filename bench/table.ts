@@ -2,11 +2,23 @@
 
 import type { FigureLine, Spread } from './figure.ts'
 
-/** The lines as a Markdown table: goal, measured as min / median / max, floor, ratio, command. */
+/**
+ * The lines as a Markdown table: goal, measured as min / median / max, floor, ratio, command; above it when, with what and
+ * in how many rounds they were measured.
+ */
 export function tableOf(lines: readonly FigureLine[]): string {
   const head = ['figure', 'unit', 'goal', 'ours', 'floor', 'ratio', 'command']
   const rows = [head, head.map(() => '---'), ...lines.flatMap(rowsOf)]
-  return rows.map((cells) => `| ${cells.join(' | ')} |\n`).join('')
+  return `${captionOf(lines)}\n\n${rows.map((cells) => `| ${cells.join(' | ')} |\n`).join('')}`
+}
+
+/** Lines of several runs name each of them. */
+function captionOf(lines: readonly FigureLine[]): string {
+  const runs = lines.map(
+    ({ date, node, commit, generator }) => `${date}, Node.js ${node}, commit ${commit}, ${generator}`,
+  )
+  const rounds = new Set(lines.map((line) => line.rounds))
+  return `${[...new Set(runs)].join('; ')}. Rounds of a figure: ${[...rounds].join(' or ')}; min / median / max where there are several.`
 }
 
 function rowsOf(line: FigureLine): string[][] {

@@ -23,6 +23,8 @@ export interface Workbench {
   newFolder(): string
   /** A database with so many events, made once; whoever adds to it leaves more for the next. */
   filled(events: number): Promise<string>
+  /** Rates that this run has found, by what they are of: floors for others, and where the next search begins. */
+  readonly knownRates: Map<string, readonly number[]>
   /** The package as it is published, made once. */
   packaged(): Promise<Package>
   /** Starts a node, measures, and stops it whatever happens. */
@@ -40,9 +42,10 @@ export function createWorkbench(load: Load, isQuick: boolean, say: (text: string
     load,
     isQuick,
     rounds: isQuick ? 1 : 3,
-    seconds: isQuick ? 1 : 5,
+    seconds: isQuick ? 1 : 3,
     say,
     newFolder,
+    knownRates: new Map(),
     async filled(events) {
       const known = databases.get(events)
       if (known !== undefined) return known
@@ -67,15 +70,15 @@ export function createWorkbench(load: Load, isQuick: boolean, say: (text: string
 }
 
 /** Measures ours and the floor in turns, so that both see the same machine. */
-export async function inTurns<T>(
+export async function inTurns<T, F = T>(
   rounds: number,
-  ours: () => Promise<T> | T,
-  floor: () => Promise<T> | T,
-): Promise<{ readonly ours: readonly T[]; readonly floor: readonly T[] }> {
-  const measured: { ours: T[]; floor: T[] } = { ours: [], floor: [] }
+  ours: (round: number) => Promise<T> | T,
+  floor: (round: number) => Promise<F> | F,
+): Promise<{ readonly ours: readonly T[]; readonly floor: readonly F[] }> {
+  const measured: { ours: T[]; floor: F[] } = { ours: [], floor: [] }
   for (let round = 0; round < rounds; round++) {
-    measured.ours.push(await ours())
-    measured.floor.push(await floor())
+    measured.ours.push(await ours(round))
+    measured.floor.push(await floor(round))
   }
   return measured
 }

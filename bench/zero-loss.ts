@@ -7,10 +7,9 @@ import { kernelDrops, type Receiver, settled } from './processes.ts'
 const SOURCES = 4_096 // an address gets 50 replies a second, so together 200,000
 const LEAST_RATE = 1_000
 const MOST_RATE = 1_000_000
-const WARM_UP = 30_000 // chosen: after some ten thousand messages V8 has compiled what they need
 const WARM_UP_RATE = 15_000
 const MOST_STEPS = 14
-const MOST_LONG_RUNS = 8
+const MOST_FACTOR = 1.6 // a first guess may be far off
 const HELD_UP = 0.85 // a sender that gets out less than this of what it was asked for is at its own limit
 // Of the replies; some are lost at the sender's own socket, and what is behind in a commit may come too late for one.
 const MOST_UNANSWERED = 0.001
@@ -38,6 +37,12 @@ export interface Search {
   readonly within: number
   /** Messages that have to pass without loss at the rate that was found. */
   readonly confirmedBy: number
+  /** How many such long runs there may be, until one loses nothing. */
+  readonly mostLongRuns: number
+  /** Whether a short step that lost something is tried once more: what a machine does besides is not what we measure. */
+  readonly repeats: boolean
+  /** Messages before the first step. */
+  readonly warmUp: number
   /** Times the rate that was found, to see what happens to a node that is offered more. */
   readonly beyond: readonly number[]
   readonly replies: boolean
@@ -50,8 +55,7 @@ export interface Found {
 
 /**
  * The highest rate at which every message is taken and, on an answering node, answered, by one receiver that has been up
- * for some seconds and has had messages before: nodes run for months. A step that lost something is tried once more: what
- * a machine does besides is not what we measure.
+ * for some seconds and has had messages before: nodes run for months.
  */
 export async function highestRate(
   load: Load,
@@ -61,7 +65,8 @@ export async function highestRate(
 ): Promise<Found> {
   const receiver = await startReceiver()
   try {
-    await offer(load, receiver, { rate: WARM_UP_RATE, count: WARM_UP, replies: search.replies })
+    if (search.warmUp > 0)
+      await offer(load, receiver, { rate: WARM_UP_RATE, count: search.warmUp, replies: search.replies })
     return await searchOn(load, receiver, search, say)
   } finally {
     await receiver.stop()
@@ -78,7 +83,7 @@ async function searchOn(load: Load, receiver: Receiver, search: Search, say: (te
   }
   const tryTwice = async (rate: number, count: number) => {
     const first = await tryOnce(rate, count)
-    return first.isLossless ? first : tryOnce(rate, count)
+    return first.isLossless || !search.repeats ? first : tryOnce(rate, count)
   }
   const near = await nearestRate((rate) => tryTwice(rate, Math.round(rate * search.stepS)), search)
   const perSecond = await confirmed((rate) => tryOnce(rate, search.confirmedBy), near, search)
@@ -90,19 +95,24 @@ async function searchOn(load: Load, receiver: Receiver, search: Search, say: (te
   return { perSecond, steps }
 }
 
-/** Up or down in large steps until the limit lies between two of them, then halves what is between. */
+/** Up or down in steps that grow until the limit lies between two of them, then halves what is between. */
 async function nearestRate(offered: (rate: number) => Promise<Step>, { fromRate, within }: Search): Promise<number> {
   let good = 0
   let bad = MOST_RATE
   let rate = fromRate
+  let reach = 1 + within
   for (let step = 0; step < MOST_STEPS && rate >= LEAST_RATE && rate < MOST_RATE; step++) {
     const { isLossless, isSendersLimit } = await offered(rate)
     if (isLossless && isSendersLimit) return rate
     if (isLossless) good = rate
     else bad = rate
-    if (good > 0 && bad < MOST_RATE && bad - good <= good * within) break
-    if (good === 0) rate = Math.round(bad / 2)
-    else rate = bad === MOST_RATE ? Math.round(good * 1.6) : Math.round((good + bad) / 2)
+    if (good > 0 && bad < MOST_RATE) {
+      if (bad - good <= good * within + 1) break
+      rate = Math.round((good + bad) / 2)
+    } else {
+      rate = Math.round(good === 0 ? bad / reach : good * reach)
+      reach = Math.min(MOST_FACTOR, reach ** 2)
+    }
   }
   return Math.max(good, LEAST_RATE)
 }
@@ -111,12 +121,16 @@ async function nearestRate(offered: (rate: number) => Promise<Step>, { fromRate,
  * The rate that was really sent while all of a long run was taken, 0 when there was none. Goes back in steps that grow,
  * then halves what is between: a long run takes half a minute.
  */
-async function confirmed(offered: (rate: number) => Promise<Step>, from: number, { within }: Search): Promise<number> {
+async function confirmed(
+  offered: (rate: number) => Promise<Step>,
+  from: number,
+  { within, mostLongRuns }: Search,
+): Promise<number> {
   let good: { readonly rate: number; readonly perSecond: number } | null = null
   let bad = Number.POSITIVE_INFINITY
   let rate = from
   let back = within
-  for (let run = 0; run < MOST_LONG_RUNS && rate >= LEAST_RATE; run++) {
+  for (let run = 0; run < mostLongRuns && rate >= LEAST_RATE; run++) {
     const { isLossless, perSecond } = await offered(rate)
     if (isLossless) good = { rate, perSecond }
     else bad = rate
