@@ -74,37 +74,30 @@ test('a probe is answered, stored, logged and found by the API, and the node sto
   assert.equal(lines.at(-1), 'Stopped sentrypeer')
 })
 
-test('a start that fails halfway gives back every port and the database', async (t) => {
-  const folder = temporaryFolder(t)
-  const taken = createServer().listen(0, '127.0.0.1')
-  await once(taken, 'listening')
-  t.after(() => taken.close())
-  const { port } = taken.address() as AddressInfo // it listens on a port
-  const flags = [
-    '-ra',
-    '-f',
-    join(folder, 'x.db'),
-    '-N',
-    '--api-listen',
-    '127.0.0.1:0',
-    '--sip-listen',
-    `127.0.0.1:${port}`,
-  ]
-  const { log, lines } = collectedLog()
-  await assert.rejects(startDaemon(configOf(...flags), { log }), {
-    code: 'LISTEN_FAILED',
-    message: `cannot listen for SIP over TCP on 127.0.0.1:${port}: EADDRINUSE`,
-    hint: /--sip-listen/,
+for (const [what, flag, message] of [
+  ['SIP over TCP', '--sip-listen', /^cannot listen for SIP over TCP on 127\.0\.0\.1:\d+: EADDRINUSE$/],
+  ['the API', '--api-listen', /EADDRINUSE/],
+] as const) {
+  test(`a start that fails at ${what} gives back every port and the database`, async (t) => {
+    const folder = temporaryFolder(t)
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    t.after(() => taken.close())
+    const { port } = taken.address() as AddressInfo // it listens on a port
+    const free = ['--sip-listen', '127.0.0.1:0', '--api-listen', '127.0.0.1:0']
+    const flags = ['-ra', '-f', join(folder, 'x.db'), '-N', ...free, flag, `127.0.0.1:${port}`]
+    const { log, lines } = collectedLog()
+    const starting = startDaemon(configOf(...flags), { log })
+    await assert.rejects(starting, { code: 'LISTEN_FAILED', message, hint: new RegExp(flag) })
+    const udp = createSocket('udp4')
+    udp.bind(flag === '--sip-listen' ? port : portOf(lines, 'UDP'), '127.0.0.1')
+    await once(udp, 'listening')
+    udp.close()
+    const again = collectedLog()
+    const daemon = await startDaemon(configOf('-f', join(folder, 'x.db'), '-N', '--sip-listen', '127.0.0.1:0'), again)
+    await daemon.stop()
   })
-  await assert.rejects(fetch(`http://127.0.0.1:${portOf(lines, 'HTTP')}/`))
-  const udp = createSocket('udp4')
-  udp.bind(port, '127.0.0.1')
-  await once(udp, 'listening')
-  udp.close()
-  const again = collectedLog()
-  const daemon = await startDaemon(configOf('-f', join(folder, 'x.db'), '-N', '--sip-listen', '127.0.0.1:0'), again)
-  await daemon.stop()
-})
+}
 
 test('the node id is the same after a restart', async (t) => {
   const flags = ['-R', '-f', join(temporaryFolder(t), 'x.db')]

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
-import { randomBytes, randomFillSync } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
+import { isIPv6 } from 'node:net'
 import { getHeapStatistics } from 'node:v8'
 import type { Daemon } from './cli/supervise.ts'
 import { VERSION } from './cli/version.ts'
 import type { Config } from './config/load.ts'
 import { createUuidv7 } from './event/uuid.ts'
 import { createObserver } from './honeypot/observe.ts'
-import { choosePersona } from './honeypot/persona.ts'
 import { certificatePair } from './listeners/certificate.ts'
 import type { Listener } from './listeners/listener.ts'
 import { openListeners, type Place } from './listeners/open.ts'
 import { createNarrator } from './narrate.ts'
 import { endpointText, parseEndpoint } from './net/ip.ts'
 import { createLocalAddresses, type LocalAddresses } from './net/local.ts'
+import { openStore } from './open-store.ts'
 import { type Clock, createTimestampFormat, systemClock } from './ops/clock.ts'
 import { collectWhenQuiet } from './ops/collect-garbage.ts'
 import { type Counters, createCounters } from './ops/counters.ts'
@@ -28,7 +29,7 @@ import { createReceiver } from './receive.ts'
 import { startSinks } from './sinks/start.ts'
 import { healthReport, metricReadings, type Observed } from './status.ts'
 import { startRetention } from './store/retention.ts'
-import { openSqliteWriter, type SqliteWriter } from './store/sqlite/writer.ts'
+import type { SqliteWriter } from './store/sqlite/writer.ts'
 
 const STORE_STOP_MS = 2_500 // of the 5 s that a stop may take; sockets have 1 s before it, sinks 1 s after
 const SINK_STOP_MS = 1_000
@@ -42,6 +43,8 @@ const KERNEL_DROPS_MS = 5_000
 export interface DaemonParts {
   readonly log: Log
   readonly clock?: Clock
+  /** The database, where it is being opened already. */
+  readonly opening?: Promise<SqliteWriter>
 }
 
 type Observe = ReturnType<typeof createObserver>
@@ -59,26 +62,29 @@ interface Node {
 }
 
 /**
- * Builds everything in order: store, sinks, API, sockets last, so that no packet comes before there is a place for it.
- * What was built before something failed is taken down again. Stopping goes the other way round.
+ * Builds everything in order: store, sinks, sockets of SIP, so that no packet comes before there is a place for it; then
+ * the API. What was built before something failed is taken down again. Stopping goes the other way round.
  */
-export async function startDaemon(config: Config, { log, clock = systemClock() }: DaemonParts): Promise<Daemon> {
+export async function startDaemon(
+  config: Config,
+  { log, clock = systemClock(), opening = openStore(config, log) }: DaemonParts,
+): Promise<Daemon> {
   const local = createLocalAddresses(clock.steadyMs)
   const shares = shareOpenFiles(await openFilesLimit(), { sockets: socketsOf(config), hasApi: config.core.api })
   const node: Node = { config, log, clock, counters: createCounters(), local, shares, undo: [] }
   try {
-    return await build(node)
+    return await build(node, opening)
   } catch (error) {
     await takeDown(node)
     throw error
   }
 }
 
-async function build(node: Node): Promise<Daemon> {
+async function build(node: Node, opening: Promise<SqliteWriter>): Promise<Daemon> {
   const { config, log, clock, counters, undo } = node
   const { core } = config
-  const firstValues = { seed: randomBytes(16).toString('hex'), persona: choosePersona(Math.random()) }
-  const writer = await openSqliteWriter({ file: core.dbFile, sync: core.dbSync, firstValues }, log.notice)
+  if (!core.sipDisable) readAhead()
+  const writer = await opening
   undo.push(writer.close)
   log.notice(`SentryPeer node id: ${writer.nodeId}`)
   log.notice('Starting sentrypeer...')
@@ -112,11 +118,13 @@ async function build(node: Node): Promise<Daemon> {
 
   const listeners: Listener[] = []
   const observed = { publisher, feeds, listeners, counters, kernelDrops: watchKernelDrops(node, listeners) }
-  if (core.api) await startRestApi(node, observed)
+  let stopApi: (() => Promise<void>) | null = null
+  undo.push(async () => stopApi?.())
   if (!core.sipDisable) await startSip(node, publisher, writer, listeners)
   undo.push(async () => void (await Promise.all(listeners.map((listener) => listener.stop()))))
   undo.push(() => publisher.stop(STORE_STOP_MS)) // what was accepted is stored and answered before the sockets close
   undo.push(async () => void (await Promise.all(listeners.map((listener) => listener.stopAccepting()))))
+  if (core.api) stopApi = await startRestApi(node, observed) // its thread takes longer to begin than all of the rest
   undo.push(async () => log.info('Stopping sentrypeer...'))
   return {
     failed: writer.failed,
@@ -133,6 +141,16 @@ async function build(node: Node): Promise<Daemon> {
   }
 }
 
+/**
+ * What the sockets of SIP need, while the thread of the database begins: 15 ms that nobody has to wait for later. Where
+ * it cannot be had, whoever needs it says so.
+ */
+function readAhead(): void {
+  isIPv6('::') // Node.js makes its regular expression when it is asked first
+  const calls = import('./net/datagrams-ffi.ts').then(({ openDatagramCalls }) => void openDatagramCalls())
+  calls.catch(() => {})
+}
+
 async function takeDown({ undo, log }: Node): Promise<void> {
   for (let step = undo.pop(); step !== undefined; step = undo.pop()) {
     await step().catch((error) => log.warn(`While stopping: ${reason(error)}`))
@@ -140,7 +158,7 @@ async function takeDown({ undo, log }: Node): Promise<void> {
 }
 
 /** The API is read in only when it is asked for, and in a thread of its own: it is the larger half of the program. */
-async function startRestApi({ config, log, shares, undo }: Node, observed: Observed): Promise<void> {
+async function startRestApi({ config, log, shares }: Node, observed: Observed): Promise<() => Promise<void>> {
   const { core } = config
   log.info('API mode enabled, starting http daemon...')
   const { keepApi } = await import('./api/keep-api.ts')
@@ -160,8 +178,8 @@ async function startRestApi({ config, log, shares, undo }: Node, observed: Obser
     answers,
     log,
   )
-  undo.push(api.stop)
   log.notice(`Listening for incoming HTTP connections... ${endpointText(api.address, api.port)}`)
+  return api.stop
 }
 
 /**

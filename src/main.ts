@@ -62,8 +62,10 @@ async function run(config: Config): Promise<void> {
   const service = await serviceReport(log)
   const exitCode = await supervise(
     async () => {
+      const { openStore } = await import('./open-store.ts')
+      const opening = openStore(config, log)
       const { startDaemon } = await import('./daemon.ts')
-      return startDaemon(config, { log })
+      return startDaemon(config, { log, opening })
     },
     {
       events: process,
