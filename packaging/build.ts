@@ -18,9 +18,19 @@ const require = createRequireOfBundle(import.meta.url)`
 /** Writes the bundle and its notices to `outdir`, which is emptied first. Paths of `entries` start at the root. */
 export async function buildBundle(outdir: string, entries: readonly string[] = ENTRIES): Promise<void> {
   rmSync(outdir, { recursive: true, force: true })
+  const inputs = (await Promise.all(entries.map((path) => bundle(path, outdir)))).flat()
+  const packages = bundledPackages(ROOT, [...new Set(inputs)], join(ROOT, 'packaging/licences'))
+  writeFileSync(join(outdir, 'THIRD-PARTY-NOTICES.txt'), noticesText(packages))
+}
+
+/**
+ * One entry and what it reads in later on. Each on its own: together they would share their code in forty small files,
+ * and each file takes a third of a millisecond at every start. Gives the files that went into it.
+ */
+async function bundle(entry: string, outdir: string): Promise<string[]> {
   const { metafile } = await build({
     absWorkingDir: ROOT,
-    entryPoints: entries.map((path) => join(ROOT, path)),
+    entryPoints: [join(ROOT, entry)],
     outdir,
     entryNames: '[name]',
     chunkNames: 'chunk-[hash]',
@@ -35,8 +45,7 @@ export async function buildBundle(outdir: string, entries: readonly string[] = E
     metafile: true,
     logLevel: 'warning',
   })
-  const packages = bundledPackages(ROOT, Object.keys(metafile.inputs), join(ROOT, 'packaging/licences'))
-  writeFileSync(join(outdir, 'THIRD-PARTY-NOTICES.txt'), noticesText(packages))
+  return Object.keys(metafile.inputs)
 }
 
 if (import.meta.main) await buildBundle(join(ROOT, 'dist'))
