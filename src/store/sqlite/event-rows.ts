@@ -34,49 +34,54 @@ export const SUMMARY_COLUMNS = [
   'retransmissions',
 ] as const
 
-type Row = Record<string, unknown>
+type Cells = readonly unknown[]
 
-/** A whole row of `honey`. */
-export function storedEventOf(row: Row): StoredEvent {
-  return { ...eventSummaryOf(row), sipMessage: text(row['sip_message']) }
+const AT = Object.fromEntries(SUMMARY_COLUMNS.map((column, at) => [column, at])) as Readonly<
+  Record<(typeof SUMMARY_COLUMNS)[number], number>
+>
+
+/** The cells of `SUMMARY_COLUMNS`, and then that of the message. */
+export function storedEventOf(cells: Cells): StoredEvent {
+  return { ...eventSummaryOf(cells), sipMessage: text(cells[SUMMARY_COLUMNS.length]) }
 }
 
-export function eventSummaryOf(row: Row): EventSummary {
+/** The cells of `SUMMARY_COLUMNS`. */
+export function eventSummaryOf(cells: Cells): EventSummary {
   return {
-    honeyId: Number(row['honey_id']),
-    timestamp: text(row['event_timestamp']) || text(row['created_at']), // TIME_OF_ROW
-    eventUuid: text(row['event_uuid']),
-    collectedMethod: text(row['collected_method']),
-    transport: text(row['transport_type']),
-    sourceIp: text(row['source_ip']),
-    sourcePort: numberOrNull(row['source_port']),
-    destinationIp: textOrNull(row['destination_ip']),
-    destinationPort: numberOrNull(row['destination_port']),
-    method: text(row['method']),
-    calledNumber: text(row['called_number']),
-    requestUser: textOrNull(row['request_user']),
-    userAgent: text(row['user_agent']),
-    createdByNodeId: text(row['created_by_node_id']),
-    proof: text(row['proof']),
-    fault: textOrNull(row['fault']),
-    fingerprint: textOrNull(row['fingerprint']),
-    tool: textOrNull(row['tool']),
-    proofBy: textOrNull(row['proof_by']),
-    credentials: credentialsOf(row),
-    retransmissions: numberOrNull(row['retransmissions']) ?? 0,
+    honeyId: Number(cells[AT.honey_id]),
+    timestamp: text(cells[AT.event_timestamp]) || text(cells[AT.created_at]), // TIME_OF_ROW
+    eventUuid: text(cells[AT.event_uuid]),
+    collectedMethod: text(cells[AT.collected_method]),
+    transport: text(cells[AT.transport_type]),
+    sourceIp: text(cells[AT.source_ip]),
+    sourcePort: numberOrNull(cells[AT.source_port]),
+    destinationIp: textOrNull(cells[AT.destination_ip]),
+    destinationPort: numberOrNull(cells[AT.destination_port]),
+    method: text(cells[AT.method]),
+    calledNumber: text(cells[AT.called_number]),
+    requestUser: textOrNull(cells[AT.request_user]),
+    userAgent: text(cells[AT.user_agent]),
+    createdByNodeId: text(cells[AT.created_by_node_id]),
+    proof: text(cells[AT.proof]),
+    fault: textOrNull(cells[AT.fault]),
+    fingerprint: textOrNull(cells[AT.fingerprint]),
+    tool: textOrNull(cells[AT.tool]),
+    proofBy: textOrNull(cells[AT.proof_by]),
+    credentials: credentialsOf(cells),
+    retransmissions: numberOrNull(cells[AT.retransmissions]) ?? 0,
   }
 }
 
-function credentialsOf(row: Row): EventCredentials | null {
-  const user = textOrNull(row['auth_user'])
+function credentialsOf(cells: Cells): EventCredentials | null {
+  const user = textOrNull(cells[AT.auth_user])
   if (user === null) return null
   return {
     user,
-    realm: text(row['auth_realm']),
-    nonce: text(row['auth_nonce']),
-    response: text(row['auth_response']),
-    algorithm: text(row['auth_algorithm']),
-    password: textOrNull(row['auth_password']),
+    realm: text(cells[AT.auth_realm]),
+    nonce: text(cells[AT.auth_nonce]),
+    response: text(cells[AT.auth_response]),
+    algorithm: text(cells[AT.auth_algorithm]),
+    password: textOrNull(cells[AT.auth_password]),
   }
 }
 

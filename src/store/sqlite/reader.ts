@@ -119,6 +119,7 @@ export function openSqliteReader(file: string, { oneViewPerTurn = false }: Reade
       return
     }
     tail.forget()
+    events.forget()
     followed = null
     askedAtMs = Number.NEGATIVE_INFINITY
   }, FOLLOW_EVERY_MS)
