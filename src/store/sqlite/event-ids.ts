@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import type { DatabaseSync } from 'node:sqlite'
-import { countBelow, entriesOf, MAX_OFFSET } from './run-entries.ts'
+import { countBelow, ENTRIES_IN_CHUNK, entriesOf, MAX_OFFSET } from './run-entries.ts'
 import type { RunKind } from './runs.ts'
 import type { TailView } from './tail.ts'
 
@@ -9,10 +9,12 @@ import type { TailView } from './tail.ts'
  * A look-up searches some runs, and each of them took a search in an index and a chunk of 8 KB off its page: half of the
  * whole look-up at rest, and more while events arrive, since SQLite forgets every page it has with each commit of another
  * connection. What a run says never changes, though. So where its chunks begin is kept in memory, and so are the chunks
- * that were read of late.
+ * that were read of late: copies, in memory that is taken again and again, since arrays of SQLite's that grow old have to
+ * be found by a collection of the whole heap, which was a third of a look-up.
  */
 
 const KEPT_CHUNKS = 512 // chosen: 4 MB at most, the index of the newest 250,000 events by address and by number
+const CHUNK_BYTES = ENTRIES_IN_CHUNK * 2 * Uint32Array.BYTES_PER_ELEMENT
 
 /** Ids of events that may be of a key with this hash, below `before`, newest first; read as they are asked for. */
 export interface IdsInRuns {
@@ -41,7 +43,8 @@ export function createIdsInRuns(database: DatabaseSync, keptChunks = KEPT_CHUNKS
   )
   const entriesInRow = database.prepare('SELECT entries FROM run_chunks WHERE chunk = ?')
   for (const statement of [visible, firstsOf, entriesInRow]) statement.setReturnArrays(true)
-  const chunks = new Map<number, Map<number, Uint32Array>>() // by run, for ids of rows may be given again, and those of runs not
+  // By run, since ids of rows may be given again, and those of runs not.
+  const chunks = new Map<number, Map<number, Uint32Array<ArrayBuffer>>>()
   let kept = 0
   let known: { readonly view: TailView; readonly runs: RunsOfKind } | null = null
 
@@ -77,23 +80,28 @@ export function createIdsInRuns(database: DatabaseSync, keptChunks = KEPT_CHUNKS
     return keep(run, row, entriesOf(cells?.[0]))
   }
 
-  /** Those that were read first go first. */
+  /** Keeps a copy; those that were read first go first, and leave their memory to the next. */
   function keep(run: number, row: number, entries: Uint32Array): Uint32Array {
-    if (kept === keptChunks) {
-      for (const [oldRun, oldChunks] of chunks) {
-        for (const oldRow of oldChunks.keys()) {
-          oldChunks.delete(oldRow)
-          break
-        }
-        if (oldChunks.size === 0) chunks.delete(oldRun)
-        break
-      }
-      kept--
-    }
-    const ofRun = chunks.get(run) ?? new Map<number, Uint32Array>()
-    chunks.set(run, ofRun.set(row, entries))
+    if (entries.length > ENTRIES_IN_CHUNK * 2) return entries // nobody writes such
+    const room = kept < keptChunks ? new ArrayBuffer(CHUNK_BYTES) : takeOldest()
+    const copy = new Uint32Array(room, 0, entries.length)
+    copy.set(entries)
+    const ofRun = chunks.get(run) ?? new Map<number, Uint32Array<ArrayBuffer>>()
+    chunks.set(run, ofRun.set(row, copy))
     kept++
-    return entries
+    return copy
+  }
+
+  function takeOldest(): ArrayBuffer {
+    for (const [run, ofRun] of chunks) {
+      for (const [row, { buffer }] of ofRun) {
+        ofRun.delete(row)
+        if (ofRun.size === 0) chunks.delete(run)
+        kept--
+        return buffer
+      }
+    }
+    return new ArrayBuffer(CHUNK_BYTES)
   }
 
   return {
