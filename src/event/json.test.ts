@@ -15,6 +15,7 @@ test('JSON of hostile text reads back the same and holds nothing that a terminal
     }),
   )
   assert.equal(jsonText('\u009b2J\u202e\u007f'), '"\\u009b2J\\u202e\\u007f"')
+  assert.equal(jsonText('DEL alone: \u007f'), '"DEL alone: \\u007f"')
 })
 
 const ADDED_KEYS = [

