@@ -5,6 +5,7 @@ import type { IpAddress } from '../net/ip.ts'
 import { createSlabs } from '../net/slabs.ts'
 import type { SocketAddress } from '../net/socket-address.ts'
 import { createReplies } from './replies.ts'
+import { createEndpoints, Datagram } from './udp-endpoints.ts'
 import { DRAIN_MS, RECEIVE_BUFFER_BYTES, type UdpParts, type UdpSocket } from './udp-socket.ts'
 
 /** A socket of the C library, read and written many datagrams at a time. Throws what the system says of the address. */
@@ -24,21 +25,15 @@ export function openBatchedUdp(
   const ownCopy = createSlabs()
   let isAccepting = true
 
+  const endpointOf = createEndpoints({
+    destinationPort: socket.port,
+    destinationIp: isWildcard ? null : socket.ip,
+    destinationFor: local.facing,
+    send: replies.add,
+  })
+
   function take(bytes: Buffer, source: SocketAddress, sourcePort: number, to: SocketAddress | null): void {
-    receive({
-      transport: 'UDP',
-      sourceIp: source.ip,
-      sourcePort,
-      destinationIp: to?.ip ?? (isWildcard ? local.facing(source.ip) : socket.ip),
-      destinationPort: socket.port,
-      bytes: ownCopy(bytes),
-      complete: true,
-      // To where the packet came from, not to the Via sent-by: RFC 3581 §4 asks it when rport is present, and a
-      // honeypot does it always, since Via names whatever third party the attacker likes. From the address that it was
-      // sent to: an answer from another one is not taken for an answer.
-      reply: (reply) => replies.add({ bytes: reply, to: source, port: sourcePort, from: to }),
-      done: nothingIsKept,
-    })
+    receive(new Datagram(endpointOf(source, sourcePort, to), ownCopy(bytes)))
   }
 
   /**
@@ -74,5 +69,3 @@ export function openBatchedUdp(
     },
   }
 }
-
-function nothingIsKept(): void {}

@@ -141,10 +141,11 @@ for (const way of WAYS) {
   ] as const) {
     test(`${way}: the longest and the shortest datagram to ${host} come whole, and so do the answers`, async (t) => {
       const sizes: number[] = []
-      const listener = await listen(t, way, host, ({ bytes, reply }) => {
+      const listener = await listen(t, way, host, (packet) => {
+        const { bytes } = packet
         assert.ok(bytes.every((byte, index) => byte === index % 251))
         sizes.push(bytes.length)
-        assert.equal(reply(bytes), true)
+        assert.equal(packet.reply(bytes), true)
       })
       const socket = await client(t, host)
       const whole = Buffer.from(Array.from({ length: longest }, (_, index) => index % 251))

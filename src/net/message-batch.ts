@@ -35,6 +35,9 @@ const CONTROL = 4
 const CONTROL_LENGTH = 10
 const MESSAGE_LENGTH = 14
 
+// struct iovec in 32-bit words; no length needs the upper half of its 64 bits.
+const VECTOR_LENGTH = 2
+
 // struct cmsghdr: length, level, type, then what it carries.
 const CONTROL_LEVEL_AT = 8
 const CONTROL_TYPE_AT = 12
@@ -49,11 +52,13 @@ const PACKET_INFO = {
 /** One datagram that is to go out. */
 export interface Outgoing {
   readonly bytes: Uint8Array
-  readonly to: SocketAddress
+  readonly to: RawAddress
   readonly port: number
   /** The address of ours that it leaves from; null lets the kernel choose, or the socket has but one. */
-  readonly from: SocketAddress | null
+  readonly from: RawAddress | null
 }
+
+type RawAddress = Pick<SocketAddress, 'raw'>
 
 export interface MessageBatch {
   /** Where the array of headers is. */
@@ -82,7 +87,8 @@ export function createMessageBatch(
   ) as [Buffer, Buffer, Buffer] // as many as were mapped
   const words = new Uint32Array(headers)
   const longWords = new BigUint64Array(headers)
-  const vectorWords = new BigUint64Array(vectors)
+  const longVectorWords = new BigUint64Array(vectors)
+  const vectorWords = new Uint32Array(vectors)
   const info = PACKET_INFO[layout.addressLength]
   const infoSpace = (CONTROL_DATA_AT + info.length + 7) & ~7 // CMSG_SPACE
 
@@ -94,8 +100,8 @@ export function createMessageBatch(
     longWords[header + VECTORS] = at(vectors, VECTOR_BYTES)
     longWords[header + VECTOR_COUNT] = 1n
     longWords[header + CONTROL] = at(controls.buffer as ArrayBuffer, CONTROL_BYTES)
-    vectorWords[index * 2] = at(slots.buffer as ArrayBuffer, SLOT_BYTES)
-    vectorWords[index * 2 + 1] = BigInt(SLOT_BYTES)
+    longVectorWords[index * 2] = at(slots.buffer as ArrayBuffer, SLOT_BYTES)
+    longVectorWords[index * 2 + 1] = BigInt(SLOT_BYTES)
   }
 
   return {
@@ -127,7 +133,7 @@ export function createMessageBatch(
       names.set(to.raw, index * NAME_BYTES)
       writePort(names, index * NAME_BYTES, port)
       slots.set(bytes, index * SLOT_BYTES)
-      vectorWords[index * 2 + 1] = BigInt(bytes.length)
+      vectorWords[index * 4 + VECTOR_LENGTH] = bytes.length
       words[index * 16 + CONTROL_LENGTH] = from === null ? 0 : infoSpace
       if (from === null) return
       const control = index * CONTROL_BYTES

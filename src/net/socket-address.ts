@@ -22,6 +22,8 @@ export interface SocketAddress {
   readonly ip: IpAddress
   /** A whole socket address with port 0. An IPv6 address of one link has its scope in it. */
   readonly raw: Uint8Array
+  /** Its place in the book, below what the book keeps at most. */
+  readonly place: number
 }
 
 export function layoutOf(ip: IpAddress): AddressLayout {
@@ -80,8 +82,8 @@ export function createAddressBook(layout: AddressLayout, max: number): AddressBo
     raw[0] = layout.family
     raw.set(bytes.subarray(at, at + layout.addressLength), layout.addressAt)
     if (scope !== 0) new DataView(raw.buffer).setUint32(SCOPE_AT, scope, true)
-    const address = { ip: addressText(bytes.subarray(at, at + layout.addressLength)), raw }
     if (known.size >= max) known.clear()
+    const address = { ip: addressText(bytes.subarray(at, at + layout.addressLength)), raw, place: known.size }
     known.set(key, address)
     return address
   }
