@@ -174,16 +174,23 @@ test('a malformed request that can be answered is known when it comes again', ()
   assert.deepEqual([settled.length, counters.get('retransmissions'), sent.length], [1, 1, 2])
 })
 
-for (const [where, parts] of [
-  ['seen', { observe: () => assert.fail('bug') }],
-  ['published', { publish: () => assert.fail('bug') }],
-  ['answered', { respond: () => assert.fail('bug'), publish: (_: unknown, settle: OnSettled) => settle('stored', 1) }],
+for (const [where, counter, parts] of [
+  ['seen', 'packetsFailed', { observe: () => assert.fail('bug') }],
+  ['published', 'packetsFailed', { publish: () => assert.fail('bug') }],
+  [
+    'answered',
+    'answersFailed', // it is stored already, and a packet is counted as one thing only
+    { respond: () => assert.fail('bug'), publish: (_: unknown, settle: OnSettled) => settle('stored', 1) },
+  ],
 ] as const) {
   test(`a packet that makes us throw when it is ${where} is counted and told, and done with once`, () => {
     const { receive, counters, bugs, done } = receiverWith(parts)
     receive(OPTIONS, 'first')
     receive('hello', 'second')
-    assert.equal(counters.get('packetsFailed'), 2)
+    assert.deepEqual(
+      (['packetsFailed', 'answersFailed'] as const).map((name) => counters.get(name)),
+      counter === 'packetsFailed' ? [2, 0] : [0, 2],
+    )
     assert.equal(bugs.length, 2)
     assert.deepEqual(done, ['first', 'second'])
   })
@@ -199,5 +206,5 @@ test('a failure while one event is answered does not keep the others of its batc
   receive(OPTIONS, 'first', { sourcePort: 1 })
   receive(OPTIONS, 'second', { sourcePort: 2 })
   for (const settle of settled) settle('stored', 1)
-  assert.deepEqual([sent, counters.get('packetsFailed')], [['reply to second'], 1])
+  assert.deepEqual([sent, counters.get('answersFailed')], [['reply to second'], 1])
 })

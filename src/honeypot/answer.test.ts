@@ -16,7 +16,7 @@ const ASTERISK = createPersona('asterisk', '00')
 
 const CONTACT = '<sip:203.0.113.5:5060>'
 const SDP = 'v=0\r\n'
-const CHALLENGE: Challenge = { nonce: 'long nonce', shortNonce: 'nonce', opaque: 'opaque', stale: false }
+const CHALLENGE: Challenge = { nonce: 'long nonce', shortNonce: () => 'nonce', opaque: 'opaque', stale: false }
 
 function request(method: string, lines: readonly string[] = [], uri = 'sip:100@203.0.113.5'): SipRequest {
   const head = ['Via: SIP/2.0/UDP a', 'From: <sip:1@a>', 'To: <sip:100@a>', 'Call-ID: x', `CSeq: 1 ${method}`]
@@ -114,7 +114,7 @@ function ladders(persona: Persona): Record<string, readonly Reply[]> {
   const token = (template: string) => readTokenTemplate(template).write('\x07'.repeat(64), 1_700_000_000)
   const challenge = (stale: boolean): Challenge => ({
     nonce: token(persona.nonce),
-    shortNonce: token(persona.shortNonce),
+    shortNonce: () => token(persona.shortNonce),
     opaque: token(persona.opaque),
     stale,
   })
@@ -214,9 +214,10 @@ for (const [persona, status, stale, full, bare, why] of [
   test(`a challenge with ${status} ${why}`, () => {
     const name = status === 401 ? 'WWW-Authenticate' : 'Proxy-Authenticate'
     const replies = createAnswers(persona).challenge(status, { ...CHALLENGE, stale })
-    assert.deepEqual(replies, [
-      { status, headers: [...full.map((value) => [name, value]), persona.agent], body: null },
-      { status, headers: [[name, bare], persona.agent], body: null },
+    const read = replies.map(({ status, headers, body, isLean = false }) => ({ status, headers, body, isLean }))
+    assert.deepEqual(read, [
+      { status, headers: [...full.map((value) => [name, value]), persona.agent], body: null, isLean: false },
+      { status, headers: [[name, bare], persona.agent], body: null, isLean: false },
       { status, headers: [[name, bare]], body: null, isLean: true },
     ])
   })

@@ -19,7 +19,7 @@ export type Headers = readonly (readonly [name: string, value: string])[]
 /** What a challenge holds that differs from one to the next. */
 export interface Challenge {
   readonly nonce: string
-  readonly shortNonce: string
+  readonly shortNonce: () => string
   readonly opaque: string
   readonly stale: boolean
 }
@@ -95,25 +95,11 @@ export function createAnswers(persona: Persona, onStanding: (reply: Reply) => vo
       const name = status === 401 ? 'WWW-Authenticate' : 'Proxy-Authenticate'
       const opaque = challengeStyle.opaque ? challenge.opaque : null
       const full = texts.full.map((text) => [name, text(challenge.nonce, opaque)] as const)
-      const short = () => [name, texts.short(challenge.shortNonce, null)] as const
+      const short = () => [name, texts.short(challenge.shortNonce(), null)] as const
       return [
         { status, headers: [...full, agent], body: null },
-        // Written when they are looked at, which is seldom.
-        {
-          status,
-          get headers() {
-            return [short(), agent]
-          },
-          body: null,
-        },
-        {
-          status,
-          get headers() {
-            return [short()]
-          },
-          body: null,
-          isLean: true,
-        },
+        new LateReply(status, () => [short(), agent], false),
+        new LateReply(status, () => [short()], true),
       ]
     },
     registered: (request) => plain(200, bindings(request), persona.registerHeaders),
@@ -131,6 +117,27 @@ export function createAnswers(persona: Persona, onStanding: (reply: Reply) => vo
       return plain(200, needed, [allow, ...supported], { type: 'application/sdp', text: sdp })
     },
     ringing: (request, contact) => plain(persona.ringing, [...recordRoutes(request), ['Contact', contact]], [allow]),
+  }
+}
+
+/**
+ * Its headers are written when they are looked at, which is seldom. A class: for an object literal with a getter V8 makes
+ * a hidden class each time.
+ */
+class LateReply implements Reply {
+  readonly status: number
+  readonly body = null
+  readonly isLean: boolean
+  readonly #write: () => Headers
+
+  constructor(status: number, write: () => Headers, isLean: boolean) {
+    this.status = status
+    this.#write = write
+    this.isLean = isLean
+  }
+
+  get headers(): Headers {
+    return this.#write()
   }
 }
 

@@ -41,8 +41,11 @@ export type Answer = (exchange: Exchange, replies: readonly Reply[], toTag: stri
 /** A request, and what is needed to answer it, now or later. */
 export interface Exchange {
   readonly path: ReturnPath
-  /** Whom the tokens in our answer are for. */
-  readonly holder: Source
+  /**
+   * Whom the tokens in our answer are for. A function: for an object literal with a getter V8 makes a hidden class each
+   * time, which holds on to it until the next full collection, with all of the request.
+   */
+  readonly holder: () => Source
   readonly request: SipRequest
   /** What every response has from it. */
   readonly copied: CopiedLines
@@ -93,7 +96,7 @@ export function createCalls(options: CallsOptions): Calls {
   let ringing = 0
 
   function contactFor({ path, holder, request }: Exchange): string {
-    return contactAt(persona.contact, request, path, proof.contact(holder))
+    return contactAt(persona.contact, request, path, proof.contact(holder()))
   }
 
   /** Rings and ends like a telephone. */
@@ -195,7 +198,7 @@ export function createCalls(options: CallsOptions): Calls {
   return {
     invite(exchange) {
       const { path, holder, request, transaction } = exchange
-      const tag = proof.tag(holder, headerValue(request, 'call-id') ?? '')
+      const tag = proof.tag(holder(), headerValue(request, 'call-id') ?? '')
       const call = { exchange, tag, contact: contactFor(exchange) }
       const line: Line = { tag, call }
       lines.set(transaction, line)

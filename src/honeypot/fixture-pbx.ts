@@ -130,7 +130,7 @@ export function createTestPbx(options: TestPbxOptions = {}): TestPbx {
       const arrival = answerable ? transactions.arrive(packet, request) : null
       if (arrival?.kind === 'retransmission') return { event: null, isRetransmission: true, replies }
       const event = observe(packet, parsed)
-      respond(packet, parsed, event, arrival?.transaction ?? null)
+      respond(packet, parsed, event.credentials, arrival?.transaction ?? null)
       return { event, isRetransmission: false, replies }
     },
     pass: time.pass,

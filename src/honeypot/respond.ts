@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import { randomBytes } from 'node:crypto'
-import type { BadActorEvent, EventCredentials } from '../event/event.ts'
+import type { EventCredentials } from '../event/event.ts'
 import type { Packet, ReturnPath } from '../net/packet.ts'
 import { isDigestResponse } from '../sip/digest.ts'
 import { headerElements, listElements } from '../sip/list.ts'
@@ -44,11 +44,11 @@ export interface ResponderOptions {
   readonly openMedia: OpenMedia
 }
 
-/** Answers a packet whose event is stored. `transaction` is null for what is never answered. */
+/** Answers a packet whose event is stored, with what it held to log in. `transaction` is null for what is never answered. */
 export type Respond = (
   packet: Packet,
   parsed: Exclude<ParsedPacket, KeepAlive>,
-  event: BadActorEvent,
+  credentials: EventCredentials | null,
   transaction: Transaction | null,
 ) => void
 
@@ -107,7 +107,7 @@ export function createResponder(options: ResponderOptions): Respond {
   }
 
   function inviteTag({ holder, request }: Exchange): string {
-    return proof.tag(holder, headerValue(request, 'call-id') ?? '')
+    return proof.tag(holder(), headerValue(request, 'call-id') ?? '')
   }
 
   function finish(exchange: Exchange, replies: readonly Reply[]): void {
@@ -116,23 +116,21 @@ export function createResponder(options: ResponderOptions): Respond {
 
   function challengeFor({ holder }: Exchange, stale: boolean): Challenge {
     return {
-      nonce: proof.nonce(holder, 0),
-      get shortNonce() {
-        return proof.nonce(holder, 1)
-      },
+      nonce: proof.nonce(holder(), 0),
+      shortNonce: () => proof.nonce(holder(), 1),
       opaque: opaque.write(randomText(OPAQUE_BYTES), 0),
       stale,
     }
   }
 
   /** Whether this request logs its sender in; it is challenged when not. */
-  function loggedIn(exchange: Exchange, { credentials }: BadActorEvent, status: 401 | 407 = 401): boolean {
+  function loggedIn(exchange: Exchange, credentials: EventCredentials | null, status: 401 | 407 = 401): boolean {
     const { path, holder } = exchange
-    const fresh = credentials !== null && proof.isOurNonce(holder, credentials.nonce)
+    const fresh = credentials !== null && proof.isOurNonce(holder(), credentials.nonce)
     if (fresh && isTry(credentials, persona.realm) && attempts.tryLogin(path.sourceIp, credentials) === 'accepted')
       return true
     // RFC 7616 §3.3: with a nonce that has expired the same password may be right, and the client tries again by itself.
-    const isStale = credentials !== null && !fresh && proof.wasOurNonce(holder, credentials.nonce)
+    const isStale = credentials !== null && !fresh && proof.wasOurNonce(holder(), credentials.nonce)
     finish(exchange, answers.challenge(status, challengeFor(exchange, isStale)))
     return false
   }
@@ -141,19 +139,19 @@ export function createResponder(options: ResponderOptions): Respond {
     return user === null || !extensions.exists(user)
   }
 
-  function register(exchange: Exchange, event: BadActorEvent): void {
+  function register(exchange: Exchange, credentials: EventCredentials | null): void {
     if (isUnknown(addressUser(exchange.request))) return finish(exchange, answers.plain(persona.unknownUserStatus))
-    if (loggedIn(exchange, event)) finish(exchange, answers.registered(exchange.request))
+    if (loggedIn(exchange, credentials)) finish(exchange, answers.registered(exchange.request))
   }
 
-  function invite(exchange: Exchange, event: BadActorEvent): void {
+  function invite(exchange: Exchange, credentials: EventCredentials | null): void {
     const { request } = exchange
     const dialled = calledNumber(request.requestUri)
     if (exchange.offer.kind === 'fault') return refuseOffer(exchange, exchange.offer.status)
     if (dialled !== null && extensions.isInternal(dialled) && isUnknown(dialled)) {
       return finish(exchange, answers.plain(persona.unknownUserStatus))
     }
-    if (persona.challengesInvite && !loggedIn(exchange, event, persona.inviteChallengeStatus)) return
+    if (persona.challengesInvite && !loggedIn(exchange, credentials, persona.inviteChallengeStatus)) return
     calls.invite(exchange)
   }
 
@@ -162,17 +160,17 @@ export function createResponder(options: ResponderOptions): Respond {
   }
 
   /** SUBSCRIBE, PUBLISH, MESSAGE and REFER outside a dialog: for whoever is logged in, about users that exist. */
-  function service(exchange: Exchange, event: BadActorEvent): void {
+  function service(exchange: Exchange, credentials: EventCredentials | null): void {
     const { path, holder, request } = exchange
     if (isUnknown(calledNumber(request.requestUri) ?? addressUser(request))) {
       return finish(exchange, answers.plain(persona.unknownUserStatus))
     }
-    if (!loggedIn(exchange, event)) return
+    if (!loggedIn(exchange, credentials)) return
     switch (request.method) {
       case 'SUBSCRIBE':
         return finish(
           exchange,
-          answers.subscribed(request, contactAt(persona.contact, request, path, proof.contact(holder))),
+          answers.subscribed(request, contactAt(persona.contact, request, path, proof.contact(holder()))),
         )
       case 'PUBLISH':
         return finish(exchange, answers.published(request, tagFor(exchange)))
@@ -210,7 +208,7 @@ export function createResponder(options: ResponderOptions): Respond {
     return headerElements(request, 'require').filter((tag) => !understood.has(tag.toLowerCase()))
   }
 
-  function byMethod(exchange: Exchange, packet: Packet, event: BadActorEvent): void {
+  function byMethod(exchange: Exchange, packet: Packet, credentials: EventCredentials | null): void {
     const { request } = exchange
     const { method } = request
     const unsupported = unsupportedIn(request)
@@ -223,9 +221,9 @@ export function createResponder(options: ResponderOptions): Respond {
       case 'OPTIONS':
         return finish(exchange, answers.options())
       case 'REGISTER':
-        return register(exchange, event)
+        return register(exchange, credentials)
       case 'INVITE':
-        return invite(exchange, event)
+        return invite(exchange, credentials)
       case 'CANCEL':
         return cancel(exchange, packet)
       case 'BYE':
@@ -235,22 +233,22 @@ export function createResponder(options: ResponderOptions): Respond {
       case 'NOTIFY':
         return finish(exchange, answers.plain(481)) // outside any dialog
       default:
-        return SERVICES.has(method) ? service(exchange, event) : finish(exchange, answers.notAllowed())
+        return SERVICES.has(method) ? service(exchange, credentials) : finish(exchange, answers.notAllowed())
     }
   }
 
-  return (packet, parsed, event, transaction) => {
+  return (packet, parsed, credentials, transaction) => {
     const request = parsed.kind === 'fault' ? parsed.message : parsed
     if (request === null || request.kind !== 'request') return
     if (request.method === 'ACK') return dialogs.confirm(packet, request)
     if (transaction === null || !sender.mayAnswer(packet)) return
     const { path } = transaction
-    let holder: Source | null = null // of most answers nobody is
+    let source: Source | null = null // of most answers nobody is
     const exchange: Exchange = {
       path,
-      get holder() {
-        holder ??= holderOf(path, request)
-        return holder
+      holder() {
+        source ??= holderOf(path, request)
+        return source
       },
       request,
       copied: writer.copied(request, path.sourceIp, path.sourcePort),
@@ -259,7 +257,7 @@ export function createResponder(options: ResponderOptions): Respond {
       transaction,
     }
     if (parsed.kind === 'fault') return finish(exchange, answers.plain(parsed.status))
-    byMethod(exchange, packet, event)
+    byMethod(exchange, packet, credentials)
   }
 }
 

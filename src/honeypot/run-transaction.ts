@@ -10,18 +10,20 @@ import {
   type TransactionStep,
   type TransactionTimer,
 } from '../sip/transaction.ts'
+import { createKeptBytes, type Keeper } from './kept-bytes.ts'
 import { createDeadlines, type Timers, type Waiting } from './timers.ts'
 
 const STEP_MS = 500 // chosen: T1; nothing is remembered shorter than the RFC says, and up to this much longer
 
 /** A transaction with what its machine does not hold: the last response, and the timers that run. */
-export interface RunningTransaction<Self> extends Waiting<Self> {
+export interface RunningTransaction<Self> extends Waiting<Self>, Keeper {
   readonly method: 'INVITE' | 'ACK' | 'other'
   /** Where the request came from; not its bytes, which may be 64 KiB. */
   readonly path: ReturnPath
   readonly requestBytes: number
   /** Null until it has begun. */
   state: TransactionState | null
+  /** The last response, unless it is among the kept bytes. */
   response: Buffer | null
   cancelRepeat: (() => void) | null
 }
@@ -33,7 +35,7 @@ export interface TransactionRunner<Running extends RunningTransaction<Running>> 
   acknowledge(transaction: Running): void
   /** False when the state does not allow it. */
   respond(transaction: Running, status: number, bytes: Buffer, mayRetransmit: number): boolean
-  /** Stops the timers of a transaction, whatever its state. */
+  /** Stops the timers of a transaction, whatever its state, and lets go of its response. */
   halt(transaction: Running): void
   /** Stops the timers that transactions share. */
   stop(): void
@@ -57,6 +59,8 @@ export function createTransactionRunner<Running extends RunningTransaction<Runni
     if (timer !== null) input(transaction, { kind: 'timer', timer })
   })
 
+  const kept = createKeptBytes()
+
   /** `again` is the packet to answer to, if it is not the first. */
   function input(transaction: Running, what: TransactionInput, again: Packet | null = null): boolean {
     if (transaction.state === null) return false
@@ -77,7 +81,8 @@ export function createTransactionRunner<Running extends RunningTransaction<Runni
   }
 
   function sendResponse(transaction: Running, why: 'asked' | 'unasked', again: Packet | null): boolean {
-    const { path, requestBytes, response } = transaction
+    const { path, requestBytes } = transaction
+    const response = transaction.response ?? kept.read(transaction)
     return response !== null && send(again ?? path, response, why, again?.bytes.length ?? requestBytes)
   }
 
@@ -113,16 +118,30 @@ export function createTransactionRunner<Running extends RunningTransaction<Runni
     respond(transaction, status, bytes, mayRetransmit) {
       const before = transaction.response
       transaction.response = bytes
-      if (input(transaction, { kind: 'respond', status, mayRetransmit })) return true
-      transaction.response = before
-      return false
+      const isTaken = input(transaction, { kind: 'respond', status, mayRetransmit })
+      if (!isTaken) transaction.response = before
+      else if (isOneOfMany(transaction)) {
+        transaction.response = null
+        kept.keep(transaction, bytes)
+      }
+      return isTaken
     },
     halt(transaction) {
+      transaction.response = null
+      kept.drop(transaction)
       stopRepeat(transaction)
       deadlines.cancel(transaction)
     },
     stop: () => deadlines.stop(),
   }
+}
+
+/**
+ * What a flood makes many of: they end in the order in which they were answered. An INVITE may live for minutes, and one
+ * over a stream that is answered has ended.
+ */
+function isOneOfMany({ method, path, state }: RunningTransaction<unknown>): boolean {
+  return method === 'other' && path.transport === 'UDP' && state !== null && state.name !== 'terminated'
 }
 
 function isRepeat(timer: TransactionTimer): boolean {

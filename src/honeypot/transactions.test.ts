@@ -469,3 +469,52 @@ test('after any packets, answers and pauses the table is empty 4 minutes later, 
     { numRuns: 200 },
   )
 })
+
+test('a transaction that has ended and was released is used again, as new as any', () => {
+  const { transactions, timers, sent, retransmitted } = table()
+  const first = begin(transactions, { method: 'OPTIONS' })
+  first.respond(200, OK)
+  first.storedAs(1)
+  first.release()
+  assert.equal(arrive(transactions, { method: 'OPTIONS' }).kind, 'retransmission')
+  timers.advance(40_000)
+  assert.deepEqual([transactions.size(), retransmitted], [0, [[1, 1]]])
+
+  const second = begin(transactions, { method: 'REGISTER', sourceIp: '192.0.2.7' })
+  assert.equal(second, first)
+  assert.deepEqual([second.isAnswered(), second.path.sourceIp], [false, '192.0.2.7'])
+  assert.equal(arrive(transactions, { method: 'REGISTER', sourceIp: '192.0.2.7' }).kind, 'retransmission')
+  assert.equal(sent.length, 2) // nothing was said to it yet
+  assert.equal(second.forget(), 1)
+  assert.equal(retransmitted.length, 1)
+})
+
+for (const [why, method, parts] of [
+  ['somebody may still hold on to it, one that was not released', 'OPTIONS', { release: false, ends: true }],
+  ['it is remembered still, one that has not ended', 'OPTIONS', { release: true, ends: false }],
+  ['a call may hold on to it, an INVITE', 'INVITE', { release: true, ends: true }],
+] as const) {
+  test(`it is not used again where ${why}`, () => {
+    const { transactions, timers } = table()
+    const first = begin(transactions, { method })
+    first.respond(486, FINAL)
+    if (parts.release) first.release()
+    if (parts.ends) timers.advance(200_000)
+    assert.equal(transactions.size(), parts.ends ? 0 : 1)
+    assert.notEqual(begin(transactions, { method: 'OPTIONS', callId: 'another' }), first)
+  })
+}
+
+test('a request that comes again is answered with the same bytes, whatever was answered since', () => {
+  const { transactions, sent } = table({ maxTransactions: 1_000 })
+  const bytesFor = (number: number) => Buffer.from(`SIP/2.0 ${200 + (number % 100)} ${'x'.repeat(1_000 + number)}`)
+  for (let number = 0; number < 500; number++) {
+    begin(transactions, { method: 'OPTIONS', callId: `call-${number}` }).respond(200, bytesFor(number))
+  }
+  sent.length = 0
+  for (let number = 0; number < 500; number++) arrive(transactions, { method: 'OPTIONS', callId: `call-${number}` })
+  assert.deepEqual(
+    sent.map((line) => line.slice(0, 3)),
+    Array.from({ length: 500 }, (_, number) => String(200 + (number % 100))),
+  )
+})

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import { randomBytes } from 'node:crypto'
+import type { IpAddress } from '../net/ip.ts'
 import { type Packet, type ReturnPath, returnPath } from '../net/packet.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { isAnswered, type TransactionState } from '../sip/transaction.ts'
+import type { Keeper } from './kept-bytes.ts'
 import { createKeyedHash, upperHalf } from './keyed-hash.ts'
 import { createRememberedTable, type Linked } from './remembered-table.ts'
 import { createRequestIdentities } from './request-identity.ts'
@@ -13,6 +15,7 @@ import type { Batch, Timers } from './timers.ts'
 export type { Timers } from './timers.ts'
 
 const MAX_TRANSACTIONS = 16_384 // chosen: 512 a second for 32 s; measured 0.5 KB each and its reply, 75 MB with the longest reply
+const MOST_FREE = 1_024 // chosen: 300 KB; in a flood one ends whenever one begins
 const NOTHING: readonly (() => void)[] = []
 
 export interface TransactionsOptions {
@@ -55,6 +58,8 @@ export interface Transaction {
   forget(): number
   /** Runs once, when the transaction ends for whatever reason; at once when it has ended. */
   onEnd(run: () => void): void
+  /** Whoever it was given to needs it no more, and calls nothing of it again. */
+  release(): void
 }
 
 export type Arrival =
@@ -83,6 +88,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
   const invites = new Map<number, Remembered>() // by branch, the last of each
   const calls = new Map<number, Remembered>() // INVITEs that were answered, the last one of each call
   const runner = createTransactionRunner<Remembered>({ timers, send, onTerminated: end })
+  const free: Remembered[] = []
 
   function makeRoom(): void {
     const oldest = remembered.size() >= maxTransactions ? remembered.oldest() : null
@@ -99,14 +105,15 @@ export function createTransactions(options: TransactionsOptions): Transactions {
   }
 
   function begin(packet: Packet, request: SipRequest, identity: number): Remembered {
-    const transaction = new Remembered(owner, packet, request.method, identity)
+    makeRoom()
+    const transaction = free.pop() ?? new Remembered(owner)
+    transaction.begin(packet, request.method, identity)
     if (isAnswering && transaction.method === 'INVITE') {
       transaction.call = identities.ofCall(packet, request)
       transaction.invite = identities.ofInvite(transaction.call, request)
       const before = invites.get(transaction.invite)
       if (before !== undefined) end(before) // the next try with the same branch
     }
-    makeRoom()
     remembered.add(transaction)
     if (transaction.invite !== null) invites.set(transaction.invite, transaction)
     runner.begin(transaction)
@@ -123,6 +130,13 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     if (call !== null && calls.get(call) === transaction) calls.delete(call)
     report(transaction)
     for (const run of transaction.atEnd) run()
+    recycle(transaction)
+  }
+
+  /** A call and its timers may hold on to an INVITE for longer. */
+  function recycle(transaction: Remembered): void {
+    if (!transaction.isReleased || !transaction.hasEnded) return
+    if (transaction.method !== 'INVITE' && free.length < MOST_FREE) free.push(transaction)
   }
 
   /** An event that is not stored yet has no id: storedAs() reports it then. */
@@ -140,6 +154,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     acknowledge: runner.acknowledge,
     report,
     end,
+    recycle,
   }
 
   return {
@@ -161,6 +176,16 @@ export function createTransactions(options: TransactionsOptions): Transactions {
   }
 }
 
+/** Of a transaction that has not begun. */
+const NOWHERE: ReturnPath = {
+  transport: 'UDP',
+  sourceIp: '0.0.0.0' as IpAddress, // the canonical form
+  sourcePort: 0,
+  destinationIp: '0.0.0.0' as IpAddress,
+  destinationPort: 0,
+  reply: () => false,
+}
+
 const RETRANSMISSION: Arrival = { kind: 'retransmission' }
 
 /** What a transaction has done by the table that it is in. */
@@ -169,19 +194,21 @@ interface Owner {
   acknowledge(transaction: Remembered): void
   report(transaction: Remembered): void
   end(transaction: Remembered): void
+  recycle(transaction: Remembered): void
 }
 
 /**
  * A request that is remembered. An ACK is one too, as a transaction that nobody answers. A class, since there is one for
- * each packet of a flood: functions of its own took longer to make than all else, and four times the memory.
+ * each packet of a flood: functions of its own took longer to make than all else, and four times the memory. Those that
+ * have ended are used again: they are old, and V8's collector has the more to do the more becomes old.
  */
 class Remembered implements Transaction, RunningTransaction<Remembered>, Linked<Remembered> {
   readonly #owner: Owner
-  readonly path: ReturnPath
-  readonly requestBytes: number
-  readonly method: 'INVITE' | 'ACK' | 'other'
-  readonly high: number
-  readonly low: number
+  path: ReturnPath = NOWHERE
+  requestBytes = 0
+  method: 'INVITE' | 'ACK' | 'other' = 'other'
+  high = 0
+  low = 0
   /** Both of an INVITE only. */
   call: number | null = null
   invite: number | null = null
@@ -191,6 +218,7 @@ class Remembered implements Transaction, RunningTransaction<Remembered>, Linked<
   retransmissions = 0
   eventId: number | null = null
   hasEnded = false
+  isReleased = false
   atEnd: readonly (() => void)[] = NOTHING
   next: Remembered | null = null
   older: Remembered | null = null
@@ -198,14 +226,27 @@ class Remembered implements Transaction, RunningTransaction<Remembered>, Linked<
   waitsIn: Batch<Remembered> | null = null
   waitsBehind: Remembered | null = null
   waitsBefore: Remembered | null = null
+  slab: Keeper['slab'] = null
+  slabFrom = 0
+  slabTo = 0
 
-  constructor(owner: Owner, packet: Packet, method: string, identity: number) {
+  constructor(owner: Owner) {
     this.#owner = owner
+  }
+
+  /** Also after its end, which has let go of its links, timers and response. */
+  begin(packet: Packet, method: string, identity: number): void {
     this.path = returnPath(packet)
     this.requestBytes = packet.bytes.length
     this.method = method === 'INVITE' || method === 'ACK' ? method : 'other'
     this.high = upperHalf(identity)
     this.low = identity | 0
+    this.state = null
+    this.retransmissions = 0
+    this.eventId = null
+    this.hasEnded = false
+    this.isReleased = false
+    this.atEnd = NOTHING
   }
 
   respond(status: number, bytes: Buffer, mayRetransmit = 1): boolean {
@@ -233,5 +274,11 @@ class Remembered implements Transaction, RunningTransaction<Remembered>, Linked<
   onEnd(run: () => void): void {
     if (this.hasEnded) run()
     else this.atEnd = [...this.atEnd, run]
+  }
+
+  release(): void {
+    if (this.isReleased) return
+    this.isReleased = true
+    this.#owner.recycle(this)
   }
 }

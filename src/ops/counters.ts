@@ -32,7 +32,14 @@ export const COUNTERS = {
     family: 'transactions_dropped',
     help: 'Transactions forgotten early because there were too many; what comes again is a new event then',
   },
-  packetsFailed: { family: 'packets_failed', help: 'Packets that made the program fail: a bug, please report it' },
+  packetsFailed: {
+    family: 'packets_failed',
+    help: 'Packets that made the program fail before they were events: a bug, please report it',
+  },
+  answersFailed: {
+    family: 'answers_failed',
+    help: 'Events whose answer made the program fail, counted as stored or dropped too: a bug, please report it',
+  },
   eventsStored: { family: 'events_stored', help: 'Events committed to the database' },
   eventsFolded: {
     family: 'events_folded',

@@ -116,6 +116,8 @@ const PARTS = [
   'events_waiting',
 ] as const
 
+const FAILURES = ['packets_failed_total', 'answers_failed_total'] as const
+
 /** Received is the sum of what became of it, and is what was sent; nothing made the program fail. */
 async function faultsOfAccount(node: NodeUnderTest, { atLeast, atMost }: Expected): Promise<string[]> {
   const untilMs = performance.now() + SETTLED_WITHIN_MS
@@ -134,7 +136,7 @@ async function faultsOfAccount(node: NodeUnderTest, { atLeast, atMost }: Expecte
     return [
       ...(sum === packets ? [] : [`counted ${sum} of ${packets} received`]),
       ...(isAllThere ? [] : [`${received} received of ${atLeast} to ${atMost} sent`]),
-      ...(of('packets_failed_total') === 0 ? [] : [`${of('packets_failed_total')} packets failed`]),
+      ...FAILURES.filter((name) => of(name) !== 0).map((name) => `${name} is ${of(name)}`),
     ]
   }
 }
