@@ -66,6 +66,14 @@ test('the bundle collects: store, sinks, SIP, TLS and API start from it and stop
   const health = await fetch(`${api}/health-check`)
   assert.equal(health.headers.get('x-sentrypeer-version'), manifest.version)
   assert.match(await (await fetch(`${api}/metrics`)).text(), /^# TYPE sentrypeer_/m)
+  for (const [path, status] of [
+    ['numbers/00123', 404],
+    ['numbers/00123?examine=x', 400],
+    ['nothing', 404],
+    ['%zz', 400],
+  ] as const) {
+    assert.equal((await fetch(`${api}/${path}`)).status, status, path)
+  }
   assert(existsSync(join(daemon.folder, 'cert.pem')))
   assert.equal((await daemon.stop()).code, 0)
 })
@@ -81,4 +89,12 @@ test('the notices name the packages whose code is in the bundle, with their lice
     assert.match(notices, new RegExp(`^-{80}\\n${name} [\\d.]+ \\([\\w.-]+\\)\\n\\n\\S`, 'm'), name)
   }
   assert.doesNotMatch(notices, /^(esbuild|typescript|fast-check) /m)
+})
+
+test('what Fastify brings along and the program never asks for is not in the bundle', () => {
+  const text = readFileSync(join(dist, 'api-thread.js'), 'utf8')
+  assert.match(text, /ajv-compiler is left out/) // the names are still those that Fastify asks for
+  const notices = readFileSync(join(dist, 'THIRD-PARTY-NOTICES.txt'), 'utf8')
+  assert.match(notices, /^fastify /m)
+  assert.doesNotMatch(notices, /^(?:ajv|pino|light-my-request) /m)
 })
