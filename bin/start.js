@@ -23,6 +23,11 @@ const MOST_OLD_SPACE_MB = 256 // measured: a flood stays below 300 MB in all wit
 const LEAST_OLD_SPACE_MB = 96
 const SEMI_SPACE_MB = 8 // measured: with V8's own 32 a flood takes 80 MB more, for 8 % less processor time
 
+// For malloc() of the GNU C library, see mallopt(3), which reads them when a process begins. Measured, with the API: 86 MB
+// at rest instead of 88, 149 to 154 MB after a flood instead of 167 to 171, for the same processor time (1.01 of it), since
+// what is free at the end of an arena goes back, and there are two arenas and not one for each of a dozen threads.
+const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: String(128 * 1024) }
+
 const HEAP_FLAG = /--(?:max|min|initial)[-_](?:heap|(?:old|semi)[-_]space)[-_]size/
 const SHORT_RUN = /^(?:-h|--help|-V|--version)$/
 const SUBCOMMAND = /^[a-z]/
@@ -41,7 +46,8 @@ import(pathToFileURL(existsSync(source) ? source : bundle).href).catch((error) =
 
 /**
  * V8 lets a heap grow to half of the memory there is, 4 GB at most, before it looks closely for what it can collect. Its
- * limits are read when a process begins, so this one begins again with ours (execve(2): the same process, 18 ms).
+ * limits are read when a process begins, so this one begins again with ours (execve(2): the same process, 18 ms), and with
+ * those of malloc().
  * Not when somebody has set such limits, not for a command that is over at once, and not where it is not permitted.
  */
 function limitHeap() {
@@ -50,7 +56,8 @@ function limitHeap() {
   if (process.execve === undefined || !isPermitted || HEAP_FLAG.test(given)) return
   if (SUBCOMMAND.test(process.argv[2] ?? '') || process.argv.slice(2).some((text) => SHORT_RUN.test(text))) return
   const limits = [`--max-old-space-size=${oldSpaceMb()}`, `--max-semi-space-size=${SEMI_SPACE_MB}`]
-  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...limits, ...process.argv.slice(1)])
+  const args = [process.execPath, ...process.execArgv, ...limits, ...process.argv.slice(1)]
+  process.execve(process.execPath, args, { ...MALLOC, ...process.env })
 }
 
 /** A quarter of the memory of the machine or the container, within bounds. */

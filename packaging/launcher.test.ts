@@ -100,6 +100,15 @@ test('the heap of a daemon is limited by what the machine has', () => {
   assert.ok(Number(megabytes) >= 96 && Number(megabytes) <= 256, `${megabytes} MB`)
 })
 
+test('malloc() keeps less for later, as far as nobody has set how much', () => {
+  const script = 'console.log(process.env.MALLOC_ARENA_MAX, process.env.MALLOC_TRIM_THRESHOLD_)'
+  const launcher = install('malloc', 'dist/main.js', RANGE, script)
+  const told = (env: NodeJS.ProcessEnv) =>
+    spawnSync(process.execPath, [launcher, '-ra'], { env, encoding: 'utf8' }).stdout.trim()
+  assert.equal(told({}), '2 131072')
+  assert.equal(told({ MALLOC_ARENA_MAX: '7' }), '7 131072')
+})
+
 test('limits of the heap that somebody has set are left as they are', () => {
   assert.equal(heapFlags(['--max-old-space-size=900'], ['-ra']), '--max-old-space-size=900')
   assert.equal(heapFlags([], ['-ra'], '--max-old-space-size=900'), '')
