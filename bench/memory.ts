@@ -29,7 +29,7 @@ export async function measureMemory(bench: Workbench): Promise<Figure[]> {
     return []
   }
   const { program } = await bench.packaged()
-  const events = bench.isQuick ? 100_000 : 400_000
+  const events = bench.isQuick ? 100_000 : 300_000
   const flags = ['-a', '--api-listen', '127.0.0.1:0', '-r']
   const rounds: (readonly number[])[] = []
   const floors: number[] = []

@@ -17,8 +17,8 @@ function captionOf(lines: readonly FigureLine[]): string {
   const runs = lines.map(
     ({ date, node, commit, generator }) => `${date}, Node.js ${node}, commit ${commit}, ${generator}`,
   )
-  const rounds = new Set(lines.map((line) => line.rounds))
-  return `${[...new Set(runs)].join('; ')}. Rounds of a figure: ${[...rounds].join(' or ')}; min / median / max where there are several.`
+  const rounds = [...new Set(lines.map((line) => line.rounds))].toSorted((one, other) => one - other)
+  return `${[...new Set(runs)].join('; ')}. Rounds of a figure: ${rounds.join(' or ')}; min / median / max where there are several.`
 }
 
 function rowsOf(line: FigureLine): string[][] {
