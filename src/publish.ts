@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
+import { createCommitPace, GATHER_MS } from './commit-pace.ts'
 import type { BadActorEvent, OnSettled } from './event/event.ts'
 import { unpack } from './event/packed.ts'
 import type { Clock } from './ops/clock.ts'
@@ -18,9 +19,9 @@ import { createWaitingRoom, type WaitingBatch } from './waiting.ts'
  * An event is packed into bytes when it comes. They are what waits, what crosses to the store's thread, and what the
  * sinks' events are made of again.
  *
- * Group commit without a timer: while the writer is busy, events gather, and it takes all of them as soon as it is
- * free. A lone event is committed at once, a flood makes large batches. Of a committed batch is told while the writer
- * has the next one.
+ * Group commit: while the writer is busy, events gather, and it takes all of them as soon as it is free. A lone event is
+ * committed at once, a flood makes large batches; between the two, commits of few events that follow one another wait a
+ * millisecond for more (commit-pace.ts). Of a committed batch is told while the writer has the next one.
  *
  * A batch that the store refuses stays and is tried again, so a database that is locked or a disk that is full costs
  * nothing until the bounds are reached. On the way there more and more is left out (overload.ts), and answers that are
@@ -100,6 +101,7 @@ export function createPublisher({
   let trouble: StoreTrouble | null = null
   let giveUp: AbortController | null = null
   const warn = createRepeatedNotice(log.warn, NOTICE_EVERY_MS, clock.steadyMs)
+  const shouldGather = createCommitPace(clock.steadyMs)
 
   function start(): void {
     running ??= run()
@@ -111,6 +113,11 @@ export function createPublisher({
       let amended = true
       let committed: Committed | null = null
       for (;;) {
+        if (room.size() > 0 && shouldGather()) {
+          if (committed !== null) tellOf(committed)
+          committed = null
+          await delay(GATHER_MS, giveUp?.signal)
+        }
         const batch = room.oldest()
         const storing = batch === null ? null : stored(batch)
         if (committed !== null) tellOf(committed) // while the writer is at the next batch already
