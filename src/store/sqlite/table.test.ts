@@ -113,3 +113,22 @@ test('created_at is the time of the commit, as the column would have it', (t) =>
   const apartMs = Date.parse(`${theirs?.['at']}Z`) - Date.parse(`${ours?.['at']}Z`)
   assert.ok(apartMs >= 0 && apartMs < 60_000, `${apartMs} ms`)
 })
+
+const CREDENTIALS = { user: '100', realm: 'pbx', nonce: 'n', response: 'r', algorithm: 'MD5', password: null }
+const NOTHING_SHOWN = { proof: 'none', origin: 'observed', proof_by: null, auth_user: null, auth_realm: null }
+
+for (const [what, changes, expected] of [
+  ['nothing of what a passive node never sees', {}, {}],
+  ['a proof', { proof: 'echo', proofBy: 'nonce' }, { proof: 'echo', proof_by: 'nonce' }],
+  ['how a proof was shown', { proofBy: 'tcp' }, { proof_by: 'tcp' }],
+  ['credentials', { credentials: CREDENTIALS }, { auth_user: '100', auth_realm: 'pbx' }],
+] as const) {
+  test(`a row of an event with ${what} says that and no more, next to one that has all of it`, (t) => {
+    const { database, table } = temporaryStore(t)
+    const all = eventOf({ proof: 'handshake', proofBy: 'contact', credentials: CREDENTIALS })
+    const second = add(table, all, eventOf(changes), all) + 1
+    const columns = Object.keys(NOTHING_SHOWN).join(', ')
+    const row = database.prepare(`SELECT ${columns} FROM honey WHERE honey_id = ?`).get(second)
+    assert.deepEqual({ ...row }, { ...NOTHING_SHOWN, ...expected })
+  })
+}
