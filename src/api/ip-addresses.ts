@@ -140,6 +140,6 @@ function badActorBody(reader: EventReader, ip: IpAddress, found: BadActor, exami
     seen_last: found.seenLast,
     seen_count: String(found.seenCount),
     ...proofBody(found),
-    ...profileBody(reader.badActorProfile(ip, examine), CALLED_NUMBERS),
+    ...profileBody(reader.badActorProfile(ip, examine, found.seenLast), CALLED_NUMBERS),
   }
 }

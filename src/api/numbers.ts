@@ -139,6 +139,6 @@ function numberBody(reader: EventReader, asked: string, found: CalledNumber, exa
     seen_last: found.seenLast,
     seen_count: String(found.seenCount),
     proof: found.bestProof,
-    ...profileBody(reader.calledNumberProfile(number, examine), BAD_ACTORS),
+    ...profileBody(reader.calledNumberProfile(number, examine, found.seenLast), BAD_ACTORS),
   }
 }

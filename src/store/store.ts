@@ -154,9 +154,12 @@ export interface EventReader {
   badActor(ip: IpAddress): BadActor | null
   /** Exactly this dialled string. */
   calledNumber(number: string): CalledNumber | null
-  /** Over the newest `examine` events, at most 100: each is a row somewhere in the file. */
-  badActorProfile(ip: IpAddress, examine: number): Profile
-  calledNumberProfile(number: string, examine: number): Profile
+  /**
+   * Over the newest `examine` events, at most 100: each is a row somewhere in the file. `seenLast`, as this reader has
+   * just given it for the same address or number, spares a search among later events.
+   */
+  badActorProfile(ip: IpAddress, examine: number, seenLast?: string): Profile
+  calledNumberProfile(number: string, examine: number, seenLast?: string): Profile
   events(query: EventQuery): EventPage
   /** In a flood of new addresses or numbers up to five seconds old; a snapshot's are exact. */
   totals(): Totals

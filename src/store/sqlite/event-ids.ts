@@ -18,8 +18,11 @@ const CHUNK_BYTES = ENTRIES_IN_CHUNK * 2 * Uint32Array.BYTES_PER_ELEMENT
 
 /** Ids of events that may be of a key with this hash, below `before`, newest first; read as they are asked for. */
 export interface IdsInRuns {
-  /** `view` is that of the database which the connection has now; what was read of another one is not trusted. */
-  find(view: TailView, kind: RunKind, hash: number, before: number): Generator<number, void>
+  /**
+   * `view` is that of the database which the connection has now; what was read of another one is not trusted. `lastAt` is
+   * when the key was last seen, '' where that is not known: no run of later events alone is searched.
+   */
+  find(view: TailView, kind: RunKind, hash: number, before: number, lastAt: string): Generator<number, void>
   /** Gives the memory back. */
   forget(): void
 }
@@ -27,6 +30,7 @@ export interface IdsInRuns {
 interface Run {
   readonly run: number
   readonly afterId: number
+  readonly firstAt: string
   /** The first entry of each chunk, in order, and its row. Null until somebody searches the run. */
   chunks: { readonly firsts: Uint32Array; readonly rows: readonly number[] } | null
 }
@@ -36,7 +40,7 @@ type RunsOfKind = Readonly<Record<RunKind, readonly Run[]>>
 /** Looks through the runs (runs.ts), inside the caller's view of the database. */
 export function createIdsInRuns(database: DatabaseSync, keptChunks = KEPT_CHUNKS): IdsInRuns {
   const visible = database.prepare(
-    "SELECT run, after_id FROM runs WHERE kind = ? AND state = 'visible' ORDER BY upto_id DESC",
+    "SELECT run, after_id, first_at FROM runs WHERE kind = ? AND state = 'visible' ORDER BY upto_id DESC",
   )
   const firstsOf = database.prepare(
     'SELECT first_hash, first_offset, chunk FROM run_chunks WHERE run = ? ORDER BY first_hash, first_offset',
@@ -52,8 +56,9 @@ export function createIdsInRuns(database: DatabaseSync, keptChunks = KEPT_CHUNKS
     if (known?.view === view) return known.runs
     const before = new Map([...(known?.runs.address ?? []), ...(known?.runs.number ?? [])].map((run) => [run.run, run]))
     const read = (kind: RunKind): Run[] =>
-      (visible.all(kind) as unknown as unknown[][]).map(([run, afterId]) => {
-        return before.get(Number(run)) ?? { run: Number(run), afterId: Number(afterId), chunks: null }
+      (visible.all(kind) as unknown as unknown[][]).map(([run, afterId, firstAt]) => {
+        const found = { run: Number(run), afterId: Number(afterId), firstAt: String(firstAt), chunks: null }
+        return before.get(found.run) ?? found
       })
     const runs = { address: read('address'), number: read('number') }
     known = { view, runs }
@@ -105,9 +110,9 @@ export function createIdsInRuns(database: DatabaseSync, keptChunks = KEPT_CHUNKS
   }
 
   return {
-    *find(view, kind, hash, before) {
+    *find(view, kind, hash, before, lastAt) {
       for (const run of runsIn(view)[kind]) {
-        if (run.afterId >= before) continue
+        if (run.afterId >= before || (lastAt !== '' && lastAt < run.firstAt)) continue
         const { firsts, rows } = chunksOf(run)
         // Down from the last entry below `before`, chunk by chunk while the hash goes on.
         const limit = Math.min(before - run.afterId, MAX_OFFSET + 1)

@@ -18,6 +18,8 @@ const EXAMINED_EVENTS = 500 // rows that one question looks at, 2 ms; its page s
 export interface EventKey {
   readonly kind: RunKind
   readonly text: string
+  /** When it was last seen, if the caller knows: that spares the runs of later events. */
+  readonly lastAt?: string
 }
 
 export interface EventQuestions {
@@ -42,10 +44,10 @@ export function createEventQuestions(database: DatabaseSync, hash: KeyHash): Eve
   const idsInRuns = createIdsInRuns(database)
 
   /** Ids of rows that may be of a key, newest first: of collisions and of rows that are gone, too. */
-  function* idsOf({ kind, text }: EventKey, before: number, tail: TailView): Generator<number, void> {
+  function* idsOf({ kind, text, lastAt = '' }: EventKey, before: number, tail: TailView): Generator<number, void> {
     yield* idsInTail(tail, kind, text, before)
     const oldestId = Number(oldest.get()?.['id'] ?? 0)
-    for (const id of idsInRuns.find(tail, kind, hash(text), Math.min(before, tail.progress.events.from + 1))) {
+    for (const id of idsInRuns.find(tail, kind, hash(text), Math.min(before, tail.progress.events.from + 1), lastAt)) {
       if (id < oldestId) return // what is older was purged
       yield id
     }

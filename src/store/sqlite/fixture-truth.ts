@@ -107,10 +107,12 @@ export function checkAll(
       allEvents(reader, { ip: ip as IpAddress }, pageLength),
       own.map(({ uuid }) => uuid ?? ''),
     )
-    assert.deepEqual(
-      reader.badActorProfile(ip as IpAddress, 100).newest.map(({ honeyId }) => honeyId),
-      own.slice(0, 10).map(({ id }) => id),
-    )
+    for (const seenLast of [undefined, actor?.seenLast]) {
+      assert.deepEqual(
+        reader.badActorProfile(ip as IpAddress, 100, seenLast).newest.map(({ honeyId }) => honeyId),
+        own.slice(0, 10).map(({ id }) => id),
+      )
+    }
   }
   for (const number of new Set(counted.flatMap((row) => row.numbers)).add('none')) {
     const own = newest.filter((row) => row.numbers.includes(number))
@@ -118,8 +120,10 @@ export function checkAll(
       allEvents(reader, { number }, pageLength),
       own.map(({ uuid }) => uuid ?? ''),
     )
-    assert.equal(reader.calledNumberProfile(number, 100).examined, Math.min(100, own.length))
-    assert.equal(reader.calledNumber(number)?.seenCount, trueNumbers.find(({ key }) => key === number)?.count)
+    const found = reader.calledNumber(number)
+    for (const seenLast of [undefined, found?.seenLast])
+      assert.equal(reader.calledNumberProfile(number, 100, seenLast).examined, Math.min(100, own.length))
+    assert.equal(found?.seenCount, trueNumbers.find(({ key }) => key === number)?.count)
   }
 }
 

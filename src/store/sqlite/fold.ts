@@ -126,7 +126,7 @@ export function createFolds(database: DatabaseSync, runs: Runs): (range: FoldRan
     inTransaction(database, () => {
       mustBe(part, expected)
       if (from < upto) {
-        for (const kind of ['address', 'number'] as const) runs.add(kind, from, upto, sorted[kind])
+        for (const kind of ['address', 'number'] as const) runs.add(kind, from, upto, sorted[kind], index.firstAt ?? '')
         progress.save(part, 'events', { from: upto, upto, doneKey: '' })
       }
       if (part === 'newest') return

@@ -15,6 +15,8 @@ export interface Gathered {
 /** The hash of a key and the place of its row's id in `ids`, for all keys of each row. */
 export interface Entries {
   readonly ids: number[]
+  /** The earliest time of the rows. */
+  firstAt: string | null
   readonly address: { readonly hashes: number[]; readonly rows: number[] }
   readonly number: { readonly hashes: number[]; readonly rows: number[] }
 }
@@ -31,7 +33,7 @@ export function createGathered(): Gathered {
 }
 
 export function createEntries(): Entries {
-  return { ids: [], address: { hashes: [], rows: [] }, number: { hashes: [], rows: [] } }
+  return { ids: [], firstAt: null, address: { hashes: [], rows: [] }, number: { hashes: [], rows: [] } }
 }
 
 /** Adds a row whose address is known, with its hash; null for none. */
@@ -46,6 +48,7 @@ export function gatherRow(
   if (address !== null && row.id > from.bad_actors) groups.bad_actors.add(address, addressHash, row)
   const isIndexed = row.id > from.events
   const place = isIndexed ? index.ids.push(row.id) - 1 : -1
+  if (isIndexed && (index.firstAt === null || row.timestamp < index.firstAt)) index.firstAt = row.timestamp
   if (address !== null && isIndexed) addEntry(index.address, addressHash, place)
   for (const number of numbersOf(row)) {
     const numberHash = hash(number)
@@ -55,8 +58,8 @@ export function gatherRow(
 }
 
 /** A run of these entries, for ids above `afterId`. */
-export function runOf({ ids, ...entries }: Entries, kind: RunKind, afterId: number): Uint32Array {
-  return sortedEntries(entries[kind].hashes, entries[kind].rows, ids, afterId)
+export function runOf(entries: Entries, kind: RunKind, afterId: number): Uint32Array {
+  return sortedEntries(entries[kind].hashes, entries[kind].rows, entries.ids, afterId)
 }
 
 function addEntry(

@@ -13,7 +13,7 @@ import {
   SCHEMA_VERSION,
 } from './schema.ts'
 import { upgradeFromC } from './upgrade.ts'
-import { dropIndexesOfOthers, upgradeFrom1 } from './upgrade-from-1.ts'
+import { addRunTimes, dropIndexesOfOthers, upgradeFrom1 } from './upgrade-from-1.ts'
 
 /** SQLite's primary result codes, https://www.sqlite.org/rescode.html */
 const SQLITE_BUSY = 5
@@ -122,6 +122,7 @@ function prepareFile(database: DatabaseSync, file: string, onProgress: (text: st
   if (version === SCHEMA_VERSION && tables.includes('honey') && tables.includes('views')) {
     refuseBrokenPages(database, file)
     setWal(database)
+    addRunTimes(database)
     return dropIndexesOfOthers(database, file, onProgress)
   }
   if (version === 1 && tables.includes('honey') && tables.includes('bad_actors')) {

@@ -128,10 +128,10 @@ export function openSqliteReader(file: string, { oneViewPerTurn = false }: Reade
   return {
     badActor: (ip) => ask((view) => map(actor(ip, view), badActorOf)),
     calledNumber: (text) => ask((view) => map(number(text, view), calledNumberOf)),
-    badActorProfile: (ip, examine) =>
-      ask((view) => profile(events.newest({ kind: 'address', text: ip }, examine, view), 'calledNumber')),
-    calledNumberProfile: (text, examine) =>
-      ask((view) => profile(events.newest({ kind: 'number', text }, examine, view), 'sourceIp')),
+    badActorProfile: (ip, examine, lastAt = '') =>
+      ask((view) => profile(events.newest({ kind: 'address', text: ip, lastAt }, examine, view), 'calledNumber')),
+    calledNumberProfile: (text, examine, lastAt = '') =>
+      ask((view) => profile(events.newest({ kind: 'number', text, lastAt }, examine, view), 'sourceIp')),
     events: (query) => ask((view) => events.page(query, view)),
     totals: () => {
       const nowMs = performance.now()

@@ -36,8 +36,8 @@ export const RUN_SIZES = {
 }
 
 export interface Runs {
-  /** Adds a run inside the caller's transaction. */
-  add(kind: RunKind, afterId: number, uptoId: number, entries: Uint32Array): void
+  /** Adds a run inside the caller's transaction. `firstAt`: the earliest time of the events up to `uptoId`, '' if unknown. */
+  add(kind: RunKind, afterId: number, uptoId: number, entries: Uint32Array, firstAt: string): void
   /** Merges or deletes for one short transaction. False when there is nothing to do. */
   tidySlice(): boolean
   /** Drops runs that have nothing above this id, inside the caller's transaction. */
@@ -49,6 +49,7 @@ interface Run {
   readonly afterId: number
   readonly uptoId: number
   readonly entries: number
+  readonly firstAt: string
 }
 
 interface Merge {
@@ -61,7 +62,7 @@ interface Merge {
 export function createRuns(database: DatabaseSync, sizes: typeof RUN_SIZES = RUN_SIZES): Runs {
   const visible = database.prepare("SELECT * FROM runs WHERE kind = ? AND state = 'visible' ORDER BY upto_id")
   const insertRun = database.prepare(
-    'INSERT INTO runs (kind, after_id, upto_id, entries, state) VALUES (?, ?, ?, ?, ?)',
+    'INSERT INTO runs (kind, after_id, upto_id, entries, state, first_at) VALUES (?, ?, ?, ?, ?, ?)',
   )
   const insertChunk = database.prepare(
     'INSERT INTO run_chunks (run, first_hash, first_offset, entries) VALUES (?, ?, ?, ?)',
@@ -104,7 +105,9 @@ export function createRuns(database: DatabaseSync, sizes: typeof RUN_SIZES = RUN
 
   function begin(kind: RunKind, sources: readonly Run[]): Merge {
     const afterId = sources[0]?.afterId ?? 0
-    const target = Number(insertRun.run(kind, afterId, sources.at(-1)?.uptoId ?? 0, 0, 'writing').lastInsertRowid)
+    const uptoId = sources.at(-1)?.uptoId ?? 0
+    const firstAt = sources.map((run) => run.firstAt).sort()[0] ?? ''
+    const target = Number(insertRun.run(kind, afterId, uptoId, 0, 'writing', firstAt).lastInsertRowid)
     return { sources, target, nextChunk: createMerge(sources.map((run) => sourceOf(run, afterId))), entries: 0 }
   }
 
@@ -145,8 +148,9 @@ export function createRuns(database: DatabaseSync, sizes: typeof RUN_SIZES = RUN
   }
 
   return {
-    add(kind, afterId, uptoId, entries) {
-      const run = Number(insertRun.run(kind, afterId, uptoId, entries.length >> 1, 'visible').lastInsertRowid)
+    add(kind, afterId, uptoId, entries, firstAt) {
+      const { lastInsertRowid } = insertRun.run(kind, afterId, uptoId, entries.length >> 1, 'visible', firstAt)
+      const run = Number(lastInsertRowid)
       for (let at = 0; at < entries.length; at += 2 * ENTRIES_IN_CHUNK)
         writeChunk(run, entries.subarray(at, at + 2 * ENTRIES_IN_CHUNK))
     },
@@ -209,5 +213,6 @@ function runOf(row: Record<string, unknown>): Run {
     afterId: Number(row['after_id']),
     uptoId: Number(row['upto_id']),
     entries: Number(row['entries']),
+    firstAt: String(row['first_at']),
   }
 }

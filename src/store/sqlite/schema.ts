@@ -77,6 +77,9 @@ CREATE INDEX proven_${view}_by_time ON ${columns} WHERE best_proof > 0;`
   })
   .join('\n')
 
+/** The earliest time of the events of a run: what was last seen before is not in it. Empty where nobody knows. */
+export const RUN_FIRST_AT = "first_at TEXT NOT NULL DEFAULT ''"
+
 /**
  * `index_key` is the key of the hash in `entries`. The index of `run_chunks` finds the chunk with an entry; a chunk
  * fills one page.
@@ -87,7 +90,7 @@ CREATE TABLE views (view TEXT, part TEXT, from_id INTEGER NOT NULL, upto_id INTE
 INSERT INTO views SELECT view.value, part.value, 0, 0, '', 0
  FROM json_each('["bad_actors", "called_numbers", "events"]') AS view, json_each('["newest", "uncounted"]') AS part;
 CREATE TABLE runs (run INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, after_id INTEGER NOT NULL, upto_id INTEGER NOT NULL,
- entries INTEGER NOT NULL, state TEXT NOT NULL);
+ entries INTEGER NOT NULL, state TEXT NOT NULL, ${RUN_FIRST_AT});
 CREATE TABLE run_chunks (chunk INTEGER PRIMARY KEY, run INTEGER NOT NULL, first_hash INTEGER NOT NULL,
  first_offset INTEGER NOT NULL, entries BLOB NOT NULL);
 CREATE UNIQUE INDEX run_chunks_in_order ON run_chunks (run, first_hash, first_offset);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
-import { createCatchUp } from './catch-up.ts'
+import { CATCH_UP_SIZES, createCatchUp } from './catch-up.ts'
 import { settle, temporaryFolder } from './fixture.ts'
 import { checkAll, rowsIn } from './fixture-truth.ts'
 import { openForWriting } from './open.ts'
@@ -90,4 +90,24 @@ test('an upgrade that ends halfway is gone on with at the next start', (t) => {
   const lines: string[] = []
   openForWriting(file, { sync: 'normal', onProgress: (text) => lines.push(text) }).close()
   checkUpgraded(file, lines)
+})
+
+test('a file of this layout whose runs do not say when they begin is read all the same, and goes on with ones that do', (t) => {
+  const file = fileOfLayout1(t)
+  const open = () => openForWriting(file, { sync: 'normal', onProgress: () => {} })
+  const before = open()
+  settle(createCatchUp(before))
+  before.exec('ALTER TABLE runs DROP COLUMN first_at')
+  before.close()
+  const database = open()
+  const reader = openSqliteReader(file)
+  checkAll(reader, rowsIn(file), rowsIn(file), 5_000)
+  const times = () => database.prepare('SELECT DISTINCT first_at FROM runs').all().length
+  assert.equal(times(), 1)
+  const rows = database.prepare("INSERT INTO honey (source_ip, event_timestamp) VALUES ('192.0.2.9', '2026-11-22 01')")
+  for (let row = 0; row < CATCH_UP_SIZES.fewRows; row++) rows.run()
+  settle(createCatchUp(database))
+  assert.equal(times(), 2)
+  reader.close()
+  database.close()
 })

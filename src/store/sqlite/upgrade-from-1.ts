@@ -5,7 +5,7 @@ import { CATCH_UP_SIZES } from './catch-up.ts'
 import { createFolds } from './fold.ts'
 import { createProgress } from './progress.ts'
 import { createRuns } from './runs.ts'
-import { CREATE_TIME_INDEXES, CREATE_VIEWS, DROP_ROW_INDEXES, SCHEMA_VERSION } from './schema.ts'
+import { CREATE_TIME_INDEXES, CREATE_VIEWS, DROP_ROW_INDEXES, RUN_FIRST_AT, SCHEMA_VERSION } from './schema.ts'
 import { inTransaction } from './transaction.ts'
 
 /*
@@ -18,6 +18,7 @@ export function upgradeFrom1(database: DatabaseSync, file: string, onProgress: (
   onProgress(`Upgrading ${file}: indexing its events anew`)
   const hasViews = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'views'").get() !== undefined
   if (!hasViews) inTransaction(database, () => createViews(database))
+  addRunTimes(database)
   const fold = createFolds(database, createRuns(database))
   const progress = createProgress(database)
   for (const { from, upto } of countedRanges(database)) {
@@ -61,6 +62,12 @@ function countedRanges(database: DatabaseSync): { from: number; upto: number }[]
     from = Number(interval['upto_id'])
   }
   return [...ranges, { from, upto: counted }].filter((range) => range.from < range.upto)
+}
+
+/** Files of before a run said when its earliest event was: for what they have, nobody knows. */
+export function addRunTimes(database: DatabaseSync): void {
+  const column = database.prepare("SELECT 1 FROM pragma_table_info('runs') WHERE name = 'first_at'").get()
+  if (column === undefined) database.exec(`ALTER TABLE runs ADD COLUMN ${RUN_FIRST_AT}`)
 }
 
 /** The C program makes its indexes when it opens the file; each new row would pay for them. */
