@@ -59,11 +59,16 @@ export function detailProperties([one, many]: Counterpart) {
   } satisfies JsonSchema
 }
 
-function tallies(counted: readonly Tally[], name: string) {
-  return counted.map(({ value, seenCount }) => ({
-    [name]: shortened(value),
-    seen_count: String(seenCount),
-  }))
+// With the name of the key computed, an object takes ten times as long to make.
+const TALLY_BODIES = {
+  method: (value: string, count: string) => ({ method: value, seen_count: count }),
+  user_agent: (value: string, count: string) => ({ user_agent: value, seen_count: count }),
+  called_number: (value: string, count: string) => ({ called_number: value, seen_count: count }),
+  ip_address: (value: string, count: string) => ({ ip_address: value, seen_count: count }),
+} as const
+
+function tallies(counted: readonly Tally[], name: keyof typeof TALLY_BODIES) {
+  return counted.map(({ value, seenCount }) => TALLY_BODIES[name](shortened(value), String(seenCount)))
 }
 
 function shortened(value: string): string {

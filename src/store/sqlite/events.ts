@@ -37,6 +37,7 @@ export function createEventQuestions(database: DatabaseSync, hash: KeyHash): Eve
   for (const statement of [whole, summary]) statement.setReturnArrays(true) // objects took twice the time
   const cellsOf = (statement: StatementSync, id: number) => statement.get(id) as unknown as unknown[] | undefined
   const oldest = database.prepare('SELECT min(honey_id) AS id FROM honey')
+  let oldestIn: { readonly view: TailView; readonly id: number } | null = null
   const all = database.prepare('SELECT honey_id FROM honey WHERE honey_id < ? ORDER BY honey_id DESC')
   const withAuth = database.prepare(
     'SELECT honey_id FROM honey WHERE auth_user IS NOT NULL AND honey_id < ? ORDER BY honey_id DESC',
@@ -46,7 +47,8 @@ export function createEventQuestions(database: DatabaseSync, hash: KeyHash): Eve
   /** Ids of rows that may be of a key, newest first: of collisions and of rows that are gone, too. */
   function* idsOf({ kind, text, lastAt = '' }: EventKey, before: number, tail: TailView): Generator<number, void> {
     yield* idsInTail(tail, kind, text, before)
-    const oldestId = Number(oldest.get()?.['id'] ?? 0)
+    if (oldestIn?.view !== tail) oldestIn = { view: tail, id: Number(oldest.get()?.['id'] ?? 0) }
+    const oldestId = oldestIn.id
     for (const id of idsInRuns.find(tail, kind, hash(text), Math.min(before, tail.progress.events.from + 1), lastAt)) {
       if (id < oldestId) return // what is older was purged
       yield id

@@ -25,7 +25,7 @@ const COUNTED_EVERY_MS = 5_000
 
 /** The tail as it is in a version of the file. */
 interface Followed {
-  readonly version: string
+  readonly version: number
   readonly view: TailView
 }
 
@@ -49,31 +49,34 @@ export function openSqliteReader(file: string, { oneViewPerTurn = false }: Reade
   const events = createEventQuestions(database, hash)
   const countTotals = createTotals(database)
   const dataVersion = database.prepare('PRAGMA data_version')
+  dataVersion.setReturnArrays(true)
   // Not the commit: most commits only move what is known from one place to another.
   const contents = database.prepare(
     "SELECT (SELECT coalesce(max(honey_id), 0) FROM honey) || '.' || value AS version FROM sentrypeer WHERE name = 'changes'",
   )
-  const [begin, end] = [database.prepare('BEGIN'), database.prepare('COMMIT')]
+  const [beginning, ending] = [database.prepare('BEGIN'), database.prepare('COMMIT')]
+  // Not run(), which makes an object that says what was changed.
+  const [begin, end] = [() => void beginning.get(), () => void ending.get()]
   let followed: Followed | null = null
-  let counted: { readonly version: string; readonly atMs: number; readonly totals: CountedTotals } | null = null
+  let counted: { readonly version: number; readonly atMs: number; readonly totals: CountedTotals } | null = null
   let askedAtMs = Number.NEGATIVE_INFINITY
   let held: Followed | null = null // until the end of this turn
 
-  const commit = () => String(dataVersion.get()?.['data_version'])
+  const commit = () => Number((dataVersion.get() as unknown as unknown[])[0]) // what setReturnArrays is for
 
   function inOneView<T>(question: () => T): T {
     if (held !== null) return question()
-    begin.run()
+    begin()
     try {
       return question()
     } finally {
-      if (database.isTransaction) end.run() // an error may have ended it
+      if (database.isTransaction) end() // an error may have ended it
     }
   }
 
   function letGo(): void {
     held = null
-    if (database.isOpen && database.isTransaction) end.run()
+    if (database.isOpen && database.isTransaction) end()
   }
 
   /** What the view that is open shows, with all of its tail. */
@@ -86,7 +89,7 @@ export function openSqliteReader(file: string, { oneViewPerTurn = false }: Reade
   /** The view that this turn has. */
   function viewOfTurn(): Followed {
     if (held !== null && database.isTransaction) return held
-    begin.run()
+    begin()
     try {
       held = follow()
       return held
@@ -96,7 +99,7 @@ export function openSqliteReader(file: string, { oneViewPerTurn = false }: Reade
   }
 
   /** A question to one state of the database, with all of its tail. */
-  function ask<T>(question: (view: TailView, version: string) => T): T {
+  function ask<T>(question: (view: TailView, version: number) => T): T {
     askedAtMs = performance.now()
     if (oneViewPerTurn) {
       const { view, version } = viewOfTurn()
