@@ -5,6 +5,7 @@ import { run } from '../test/run.ts'
 import type { LoadProgram } from './load-program.ts'
 
 const SPARE_MS = 60_000
+const LAST_REPLY_MS = 700 // chosen: a checkpoint holds replies up for 200 ms at most; nothing for so long, and the rest is lost
 const LAST_SEQUENCE = 9_000_000_000
 
 export interface Sending {
@@ -92,7 +93,7 @@ export function createLoadInC(program: LoadProgram): Load {
     send({ port, rate, count, sources, replies }) {
       const seconds = Math.min(600, (count / rate) * 4 + 5)
       const common = { to: `127.0.0.1:${port}`, rate, count, sources, first: nextSequence(count), seconds }
-      return result(seconds * 1000, 'send', replies ? { ...common, replies: true, 'wait-ms': 1500 } : common)
+      return result(seconds * 1000, 'send', replies ? { ...common, replies: true, 'wait-ms': LAST_REPLY_MS } : common)
     },
     ask: ({ port, path, numbers, connections, seconds, count = 0 }) =>
       result(seconds * 1000, 'http', {

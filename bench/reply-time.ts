@@ -6,7 +6,7 @@ import { type Receiver, startNode } from './processes.ts'
 import { inTurns, timesOf, type Workbench } from './workbench.ts'
 
 const SOURCES = 4_096
-const WARM_UP_S = 1
+const WARM_UP_S = 0.5
 
 /** From the moment in which a probe is sent to its reply, which goes out after its row is committed. */
 export async function measureReplyTime(bench: Workbench): Promise<Figure[]> {
@@ -36,7 +36,7 @@ async function replyTime(bench: Workbench, rate: number, goal: string): Promise<
 }
 
 function secondsOf({ seconds }: Workbench): number {
-  return Math.max(2, seconds)
+  return Math.max(1.5, seconds)
 }
 
 async function timed(bench: Workbench, rate: number, receiver: Receiver) {

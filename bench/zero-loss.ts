@@ -39,8 +39,11 @@ export interface Search {
   readonly confirmedBy: number
   /** How many such long runs there may be, until one loses nothing. */
   readonly mostLongRuns: number
-  /** Whether a short step that lost something is tried once more: what a machine does besides is not what we measure. */
-  readonly repeats: boolean
+  /**
+   * Whether a short step that lost something is tried once more, since what a machine does besides is not what we
+   * measure, and whether more is tried between a long run that lost something and one that did not.
+   */
+  readonly isThorough: boolean
   /** Messages before the first step. */
   readonly warmUp: number
   /** Times the rate that was found, to see what happens to a node that is offered more. */
@@ -83,7 +86,7 @@ async function searchOn(load: Load, receiver: Receiver, search: Search, say: (te
   }
   const tryTwice = async (rate: number, count: number) => {
     const first = await tryOnce(rate, count)
-    return first.isLossless || !search.repeats ? first : tryOnce(rate, count)
+    return first.isLossless || !search.isThorough ? first : tryOnce(rate, count)
   }
   const near = await nearestRate((rate) => tryTwice(rate, Math.round(rate * search.stepS)), search)
   const perSecond = await confirmed((rate) => tryOnce(rate, search.confirmedBy), near, search)
@@ -119,12 +122,12 @@ async function nearestRate(offered: (rate: number) => Promise<Step>, { fromRate,
 
 /**
  * The rate that was really sent while all of a long run was taken, 0 when there was none. Goes back in steps that grow,
- * then halves what is between: a long run takes half a minute.
+ * then halves what is between: a long run takes half a minute. Where that is not wanted, in steps of the same size.
  */
 async function confirmed(
   offered: (rate: number) => Promise<Step>,
   from: number,
-  { within, mostLongRuns }: Search,
+  { within, mostLongRuns, isThorough }: Search,
 ): Promise<number> {
   let good: { readonly rate: number; readonly perSecond: number } | null = null
   let bad = Number.POSITIVE_INFINITY
@@ -134,9 +137,10 @@ async function confirmed(
     const { isLossless, perSecond } = await offered(rate)
     if (isLossless) good = { rate, perSecond }
     else bad = rate
-    if (good !== null && (bad === Number.POSITIVE_INFINITY || bad - good.rate <= 2 * within * good.rate)) break
+    if (good !== null && (!isThorough || bad === Number.POSITIVE_INFINITY || bad - good.rate <= 2 * within * good.rate))
+      break
     rate = Math.round(good === null ? rate * (1 - back) : (good.rate + bad) / 2)
-    back = Math.min(0.5, back * 2)
+    if (isThorough) back = Math.min(0.5, back * 2)
   }
   return good?.perSecond ?? 0
 }
