@@ -12,6 +12,7 @@ import { createReceiver, type ReceiverParts } from './receive.ts'
 import { eventOf } from './store/sqlite/fixture.ts'
 
 const OPTIONS = request('OPTIONS')
+const CREDENTIALS = { user: '', realm: '', nonce: '', response: '', algorithm: 'MD5', password: null }
 
 /** A receiver whose events wait to be settled, and whose responder says `reply`. */
 function receiverWith(parts: Partial<ReceiverParts> = {}) {
@@ -207,4 +208,25 @@ test('a failure while one event is answered does not keep the others of its batc
   receive(OPTIONS, 'second', { sourcePort: 2 })
   for (const settle of settled) settle('stored', 1)
   assert.deepEqual([sent, counters.get('answersFailed')], [['reply to second'], 1])
+})
+
+test('however many wait, each is answered by what it said, with the credentials that it had', () => {
+  const answered: string[] = []
+  const { receive, settled } = receiverWith({
+    observe: ({ sourcePort }) => eventOf({ credentials: { ...CREDENTIALS, user: String(sourcePort) } }),
+    respond(packet, parsed, credentials) {
+      assert.ok(parsed.kind === 'request')
+      answered.push(`${parsed.requestUri} ${packet.sourcePort} ${credentials?.user}`)
+    },
+  })
+  const ports = Array.from({ length: 1_000 }, (_, index) => index + 1)
+  for (const port of ports) receive(OPTIONS.replace(/^OPTIONS \S+/, `OPTIONS sip:${port}@a`), '', { sourcePort: port })
+  for (const settle of settled.splice(0)) settle('stored', 1)
+  assert.deepEqual(
+    answered,
+    ports.map((port) => `sip:${port}@a ${port} ${port}`),
+  )
+  receive(OPTIONS.replace(/^OPTIONS \S+/, 'OPTIONS sip:last@a'), '', { sourcePort: 7 })
+  settled[0]?.('stored', 2)
+  assert.equal(answered.at(-1), 'sip:last@a 7 7')
 })
