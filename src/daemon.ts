@@ -3,6 +3,7 @@
 import { randomFillSync } from 'node:crypto'
 import { isIPv6 } from 'node:net'
 import { getHeapStatistics } from 'node:v8'
+import type { KeptApi } from './api/keep-api.ts'
 import type { Daemon } from './cli/supervise.ts'
 import { VERSION } from './cli/version.ts'
 import type { Config } from './config/load.ts'
@@ -31,8 +32,12 @@ import { healthReport, metricReadings, type Observed } from './status.ts'
 import { startRetention } from './store/retention.ts'
 import type { SqliteWriter } from './store/sqlite/writer.ts'
 
-const STORE_STOP_MS = 2_500 // of the 5 s that a stop may take; sockets have 1 s before it, sinks 1 s after
-const SINK_STOP_MS = 1_000
+// A stop has one deadline for all of its steps, which may take what those after them leave.
+const STOP_MS = 4_500 // of the 5 s that a stop may take: the process has to end, too
+const SINKS_MS = 1_000 // a sink whose other side does not listen is not worth more
+const FOR_CLOSE_MS = 700 // measured: 600 when the database is locked; as long as catching up may take otherwise
+const FOR_SINKS_AND_CLOSE_MS = FOR_CLOSE_MS + 300
+const FOR_ALL_AFTER_STORE_MS = FOR_SINKS_AND_CLOSE_MS + 500 // the API gives answers on their way half a second
 const MAX_WAITING = 100_000
 const MAX_WAITING_BYTES = 64 * 1024 * 1024
 const MAX_ANSWERS = 16_384 // as many as there are transactions: nothing else can be answered
@@ -57,8 +62,8 @@ interface Node {
   readonly counters: Counters
   readonly local: LocalAddresses
   readonly shares: FileShares
-  /** How to take down what was built, in the order built. */
-  readonly undo: (() => Promise<void>)[]
+  /** How to take down what was built, in the order built; each is told how much is left of the time for all. */
+  readonly undo: ((leftMs: () => number) => Promise<void>)[]
 }
 
 /**
@@ -85,7 +90,7 @@ async function build(node: Node, opening: Promise<SqliteWriter>): Promise<Daemon
   const { core } = config
   if (!core.sipDisable) readAhead()
   const writer = await opening
-  undo.push(writer.close)
+  undo.push((leftMs) => writer.close(leftMs()))
   log.notice(`SentryPeer node id: ${writer.nodeId}`)
   log.notice('Starting sentrypeer...')
   if (core.peerToPeer) log.warn('Peer to peer is not in this version: collecting without it')
@@ -101,7 +106,10 @@ async function build(node: Node, opening: Promise<SqliteWriter>): Promise<Daemon
 
   const application = { name: 'sentrypeer', version: VERSION }
   const feeds = await startSinks(config.sinks, { log, application }, clock.steadyMs)
-  undo.push(async () => void (await Promise.all(feeds.map((feed) => feed.stop(SINK_STOP_MS)))))
+  undo.push(async (leftMs) => {
+    const withinMs = Math.min(SINKS_MS, Math.max(0, leftMs() - FOR_CLOSE_MS))
+    await Promise.all(feeds.map((feed) => feed.stop(withinMs)))
+  })
   const publisher = createPublisher({
     writer,
     feeds,
@@ -111,21 +119,25 @@ async function build(node: Node, opening: Promise<SqliteWriter>): Promise<Daemon
     answers: core.responsive,
     ...waitingBounds(),
   })
-  undo.push(() => publisher.stop(STORE_STOP_MS)) // for a start that fails halfway
+  const stopPublisher = (leftMs: () => number) => publisher.stop(Math.max(0, leftMs() - FOR_ALL_AFTER_STORE_MS))
+  undo.push(stopPublisher) // for a start that fails halfway
 
   const stopCollecting = collectWhenQuiet(() => counters.get('packetsReceived'), every)
   undo.push(async () => stopCollecting())
 
   const listeners: Listener[] = []
   const observed = { publisher, feeds, listeners, counters, kernelDrops: watchKernelDrops(node, listeners) }
-  let stopApi: (() => Promise<void>) | null = null
-  undo.push(async () => stopApi?.())
+  let api: KeptApi | null = null
+  undo.push(async (leftMs) => api?.stop(Math.max(0, leftMs() - FOR_SINKS_AND_CLOSE_MS)))
   if (!core.sipDisable) await startSip(node, publisher, writer, listeners)
   undo.push(async () => void (await Promise.all(listeners.map((listener) => listener.stop()))))
-  undo.push(() => publisher.stop(STORE_STOP_MS)) // what was accepted is stored and answered before the sockets close
+  undo.push(stopPublisher) // what was accepted is stored and answered before the sockets close
   undo.push(async () => void (await Promise.all(listeners.map((listener) => listener.stopAccepting()))))
-  if (core.api) stopApi = await startRestApi(node, observed) // its thread takes longer to begin than all of the rest
-  undo.push(async () => log.info('Stopping sentrypeer...'))
+  if (core.api) api = await startRestApi(node, observed) // its thread takes longer to begin than all of the rest
+  undo.push(async () => {
+    log.info('Stopping sentrypeer...')
+    writer.hurry()
+  })
   return {
     failed: writer.failed,
     ping: writer.ping,
@@ -151,14 +163,16 @@ function readAhead(): void {
   calls.catch(() => {})
 }
 
-async function takeDown({ undo, log }: Node): Promise<void> {
+async function takeDown({ undo, log, clock }: Node): Promise<void> {
+  const untilMs = clock.steadyMs() + STOP_MS
+  const leftMs = () => Math.max(0, untilMs - clock.steadyMs())
   for (let step = undo.pop(); step !== undefined; step = undo.pop()) {
-    await step().catch((error) => log.warn(`While stopping: ${reason(error)}`))
+    await step(leftMs).catch((error) => log.warn(`While stopping: ${reason(error)}`))
   }
 }
 
 /** The API is read in only when it is asked for, and in a thread of its own: it is the larger half of the program. */
-async function startRestApi({ config, log, shares }: Node, observed: Observed): Promise<() => Promise<void>> {
+async function startRestApi({ config, log, shares }: Node, observed: Observed): Promise<KeptApi> {
   const { core } = config
   log.info('API mode enabled, starting http daemon...')
   const { keepApi } = await import('./api/keep-api.ts')
@@ -179,7 +193,7 @@ async function startRestApi({ config, log, shares }: Node, observed: Observed): 
     log,
   )
   log.notice(`Listening for incoming HTTP connections... ${endpointText(api.address, api.port)}`)
-  return api.stop
+  return api
 }
 
 /**

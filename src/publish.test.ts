@@ -460,6 +460,8 @@ test('a writer that does not answer any more holds up no stop', async () => {
   const { publisher, counters } = publisherWith({ writer: { ...memoryStore().writer, append } })
   publisher.publish(eventOf(), ignore)
   await nextTurn()
+  const startMs = performance.now()
   await publisher.stop(10)
+  assert.ok(performance.now() - startMs < 500, 'the time given is all there is')
   assert.equal(counters.get('droppedStop'), 1)
 })

@@ -39,7 +39,7 @@ const MAX_RETRY_MS = 2_000
 // more. UDP: clients ask again by then, and what a source may be sent is counted against what it sent just before.
 const ANSWERED_WITHIN_MS = { UDP: 2_000, TCP: 32_000, TLS: 32_000 } as const
 const NOTICE_EVERY_MS = 10_000
-const IN_FLIGHT_MS = 1_500 // a batch that the writer has is waited for so much longer: it gives up a lock after a second
+const IN_FLIGHT_MS = 600 // for a batch that the writer has at the last moment: at a stop it gives up a lock after 200 ms
 
 export interface PublisherOptions {
   readonly writer: EventWriter
@@ -71,7 +71,7 @@ export interface Publisher {
   pending(): number
   /** How much of the room for events is taken, from 0 to 1. */
   fullness(): number
-  /** Stores what is waiting, until `withinMs` have passed; what is left then is dropped and counted. */
+  /** Stores what is waiting, and resolves before `withinMs` have passed; what is left then is dropped and counted. */
   stop(withinMs: number): Promise<void>
 }
 
@@ -263,10 +263,10 @@ export function createPublisher({
     fullness: room.fullness,
     async stop(withinMs) {
       giveUp = new AbortController()
-      const deadline = setTimeout(() => giveUp?.abort(), withinMs)
+      const deadline = setTimeout(() => giveUp?.abort(), Math.max(withinMs - IN_FLIGHT_MS, withinMs / 2))
       let hopeless: NodeJS.Timeout | undefined
       const over = new Promise<void>((resolve) => {
-        hopeless = setTimeout(resolve, withinMs + IN_FLIGHT_MS)
+        hopeless = setTimeout(resolve, withinMs)
       })
       await Promise.race([running, over])
       if (repeated.size > 0) start() // once more, also for what came while the last try was ending

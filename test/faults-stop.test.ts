@@ -2,9 +2,16 @@
 
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setImmediate } from 'node:timers/promises'
+import { add, eventOf } from '../src/store/sqlite/fixture.ts'
+import { openForWriting } from '../src/store/sqlite/open.ts'
+import { createHoneyTable } from '../src/store/sqlite/table.ts'
 import { atEnd } from './at-end.ts'
-import { startDaemon } from './daemon-process.ts'
+import { startDaemon, temporaryFolder } from './daemon-process.ts'
 import { assertSameIds, callIdOf, honeyRows, jsonLines } from './evidence.ts'
 import { startLoad } from './load.ts'
 import { testWith } from './peers.ts'
@@ -12,6 +19,8 @@ import { answeredIn, sipRequest, type TcpClient, tcpClient, tlsClient } from './
 import { waitFor } from './wait-for.ts'
 
 const STOP_WITHIN_MS = 5_000
+const LISTED = 50_000 // numbers: a list of 7 MB, more than the buffers of a connection hold
+const SENT_AT_ONCE = 200
 
 testWith(['sqlite3'], 'datagrams that the kernel holds when SIGTERM comes are stored', async (t) => {
   const daemon = await startDaemon(t)
@@ -91,6 +100,48 @@ testWith(['sqlite3'], 'SIGTERM under load: all that was answered is stored, and 
     'the JSON log',
   )
 })
+
+testWith(
+  ['sqlite3'],
+  'a stop in a flood, with a locked database and a list that nobody reads, ends in time',
+  async (t) => {
+    const folder = await temporaryFolder(t)
+    const file = join(folder, 'sentrypeer.db')
+    const database = openForWriting(file, { sync: 'normal', onProgress() {} })
+    const numbers = Array.from({ length: LISTED }, (_, at) => eventOf({ calledNumber: `00${at}` }))
+    add(createHoneyTable(database), ...numbers)
+    database.close()
+    const daemon = await startDaemon(t, { folder, flags: ['-rj'], api: '127.0.0.1:0' })
+    const reader = connect(daemon.port('HTTP'), '127.0.0.1')
+    atEnd(t, () => reader.destroy())
+    reader.on('error', () => {}) // it is cut
+    reader.write('GET /numbers HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await once(reader, 'readable') // the head and what fits the buffers
+
+    const locker = new DatabaseSync(file, { timeout: 10_000 })
+    atEnd(t, () => locker.close())
+    locker.exec('BEGIN IMMEDIATE')
+    let isOver = false
+    atEnd(t, () => {
+      isOver = true
+    })
+    void flood(daemon.port('UDP'), () => isOver)
+    await daemon.said(/Cannot store events/)
+    await daemon.stop() // which looks at how long it takes
+  },
+)
+
+/** Datagrams without end, so that the kernel's buffer is never empty. */
+async function flood(port: number, isOver: () => boolean): Promise<void> {
+  const socket = createSocket('udp4')
+  socket.on('error', () => {}) // nobody is there any more
+  for (let sent = 0; !isOver(); sent += SENT_AT_ONCE) {
+    for (let at = 0; at < SENT_AT_ONCE; at++)
+      socket.send(sipRequest({ callId: `flood-${sent + at}` }), port, '127.0.0.1')
+    await setImmediate() // or nothing else would ever have its turn
+  }
+  socket.close()
+}
 
 function callIdsOf(name: string, count: number): string[] {
   return Array.from({ length: count }, (_, at) => `${name}-${at}`)

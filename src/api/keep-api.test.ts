@@ -59,7 +59,7 @@ test('an API that dies is started again on the port that it had, and the log say
     /^The REST API failed, please report this: Error: a bug\n.*again in 0\.01 s; SIP goes on$/s,
   )
   await t.waitFor(() => assert.equal(lines.at(-1), 'The REST API is back'))
-  await api.stop()
+  await api.stop(1_000)
   assert.equal(started[1]?.stopped, true)
 })
 
@@ -70,7 +70,7 @@ test('an API that goes on dying, or that cannot start, is started later and late
     started[n - 1]?.die(new Error('a bug'))
   }
   await t.waitFor(() => assert.equal(started.length, 4))
-  await api.stop()
+  await api.stop(1_000)
   assert.deepEqual(
     lines.map((line) => /again in ([\d.]+) s/.exec(line)?.[1]).filter((seconds) => seconds !== undefined),
     ['0.01', '0.02', '0.04', '0.04'],
@@ -78,12 +78,24 @@ test('an API that goes on dying, or that cannot start, is started later and late
   assert.ok(lines.some((line) => line.startsWith('The REST API did not start: the port is taken')))
 })
 
+test('an API that does not end holds up a stop no longer than it may', async () => {
+  const stuck = async (): Promise<ApiThread> => ({
+    address: '127.0.0.1',
+    port: 4711,
+    failed: new Promise(() => {}),
+    stop: () => new Promise(() => {}),
+  })
+  const log = { warn: assert.fail, notice: assert.fail, info: assert.fail, debug: assert.fail }
+  const api = await keepApi(SETTINGS, { health: () => HEALTH, metrics: () => [] }, log, TIMES, stuck)
+  await Promise.all([api.stop(10), setTimeout(20)]) // a timer of the API keeps nothing alive
+})
+
 test('an API that is to be started again is not, once the node stops', async () => {
   const { started, lines, api } = await keepFixture()
   started[0]?.die(new Error('a bug'))
   await setImmediate()
   assert.equal(lines.length, 1)
-  await api.stop()
+  await api.stop(1_000)
   await setTimeout(3 * TIMES.firstMs) // in which it would have come back
   assert.equal(started.length, 1)
 })

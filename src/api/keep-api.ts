@@ -19,7 +19,8 @@ const RESTART_TIMES: RestartTimes = { firstMs: 1_000, mostMs: 60_000, lastedMs: 
 export interface KeptApi {
   readonly address: string
   readonly port: number
-  stop(): Promise<void>
+  /** Answers on their way have half a second. Resolves before `withinMs` have passed. */
+  stop(withinMs: number): Promise<void>
 }
 
 /**
@@ -75,11 +76,13 @@ export async function keepApi(
   return {
     address,
     port,
-    async stop() {
+    async stop(withinMs) {
       isStopping = true
       clearTimeout(restart)
-      await restarting
-      await thread?.stop()
+      const untilMs = performance.now() + withinMs
+      const late = new Promise<void>((resolve) => setTimeout(resolve, withinMs).unref())
+      await Promise.race([restarting, late])
+      await Promise.race([thread?.stop(untilMs - performance.now()), late])
     },
   }
 }

@@ -19,8 +19,8 @@ export interface ApiThread {
   readonly port: number
   /** Resolves with why when the thread ends without having been asked to: our bug. */
   readonly failed: Promise<Error>
-  /** Answers on their way have half a second; then it ends, whatever it is at. */
-  stop(): Promise<void>
+  /** Answers on their way have half a second; then it ends, after `withinMs` whatever it is at. */
+  stop(withinMs?: number): Promise<void>
 }
 
 /** Starts the API in a thread of its own. Rejects with the OperatorErrors of `startApi`. */
@@ -69,10 +69,10 @@ export async function startApiThread(settings: ApiSettings, answers: AnswersNow,
     address: begun.address,
     port: begun.port,
     failed: failed.promise,
-    async stop() {
+    async stop(withinMs = STOP_MS) {
       isStopping = true
       post({ kind: 'stop' })
-      const late = setTimeout(() => void thread.terminate(), STOP_MS)
+      const late = setTimeout(() => void thread.terminate(), Math.min(STOP_MS, withinMs))
       await exited.promise
       clearTimeout(late)
     },

@@ -21,8 +21,8 @@ export interface EventWriter {
   append(batch: PackedBatch): Promise<number>
   /** Adds to the retransmissions of rows; all of them, or it rejects and none. Ids of rows that are gone are ignored. */
   amend(counts: readonly Retransmissions[]): Promise<void>
-  /** Checkpoints and closes; resolves when the file is at rest. */
-  close(): Promise<void>
+  /** Checkpoints and closes; resolves when the file is at rest, at the latest after `withinMs` where that is given. */
+  close(withinMs?: number): Promise<void>
 }
 
 /** What is known of one bad actor, kept with the rows so that no question has to scan them. */

@@ -22,7 +22,7 @@ const LOOK_FOR_OTHERS_MS = 2_000 // how soon rows that another program inserts a
 const QUIET_MS = 20 // without an append: then what waits is folded, however little it is
 const RETRY_MS = 1_000
 const TOLD_AFTER = 30 // tries, half a minute or more: longer than a lock or a full disk that is nobody's worry
-const CLOSE_BUSY_MS = 200
+const HURRIED_BUSY_MS = 200 // for a lock at a stop: chosen, so that several tries fit into it
 const CLOSE_CATCH_UP_MS = 500 // so that a shell finds the views complete; what there is more stays in the tail
 
 if (parentPort === null) throw new Error('writer-thread.ts is started by writer.ts')
@@ -36,13 +36,18 @@ run()
 function atRest(database: DatabaseSync, catchUp: CatchUp): void {
   const untilMs = performance.now() + CLOSE_CATCH_UP_MS
   try {
-    database.exec(`PRAGMA busy_timeout = ${CLOSE_BUSY_MS}`)
+    hurry(database)
     while (catchUp.isBehind() && performance.now() < untilMs) catchUp.step(true)
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   } catch (error) {
     post({ kind: 'progress', text: `${file} could not be tidied up at the stop: ${reason(error)}` })
   }
   database.close()
+}
+
+/** Another step that waits for a lock as long as one usually does would be too long for a stop. */
+function hurry(database: DatabaseSync): void {
+  database.exec(`PRAGMA busy_timeout = ${HURRIED_BUSY_MS}`)
 }
 
 /** Which file the path names; null when none. */
@@ -61,7 +66,7 @@ function run(): void {
     const catchUp = createCatchUp(database)
     const purge = createPurge(database, catchUp.runs)
     const opened = identity()
-    let isClosing = false
+    let isStopping = false // nothing but what is asked for is done any more
     let isAwake = false // a look at what there is to do is due
     let retrying: NodeJS.Timeout | null = null
     let appendedAtMs = 0
@@ -69,7 +74,7 @@ function run(): void {
     let appended = 0
 
     function wake(): void {
-      if (isAwake || isClosing || retrying !== null) return
+      if (isAwake || isStopping || retrying !== null) return
       isAwake = true
       setImmediate(work)
     }
@@ -84,7 +89,7 @@ function run(): void {
 
     function work(): void {
       isAwake = false
-      if (isClosing) return
+      if (isStopping) return
       try {
         const isQuiet = performance.now() - appendedAtMs >= QUIET_MS
         const purged = purge.slice()
@@ -106,7 +111,7 @@ function run(): void {
       appendedAtMs = performance.now()
       appended += rows
       try {
-        if (retrying === null) catchUp.owe(rows)
+        if (retrying === null && !isStopping) catchUp.owe(rows)
       } catch {
         later(RETRY_MS)
       }
@@ -136,10 +141,11 @@ function run(): void {
           return wake()
         case 'ping':
           return post({ kind: 'pong' })
+        case 'hurry':
+          hurry(database)
+          return endBackground()
         case 'close':
-          isClosing = true
-          clearInterval(looking)
-          if (retrying !== null) clearTimeout(retrying)
+          endBackground()
           atRest(database, catchUp)
           post({ kind: 'closed' })
           port.close()
@@ -148,6 +154,12 @@ function run(): void {
           return message satisfies never
       }
     })
+
+    function endBackground(): void {
+      isStopping = true
+      clearInterval(looking)
+      if (retrying !== null) clearTimeout(retrying)
+    }
 
     function written(slab: ArrayBuffer | null, write: () => FromWriter): FromWriter {
       // Rows for a file that was moved or removed would be gone with our exit, or be looked for in vain.

@@ -75,6 +75,27 @@ test('a start that fails behind the opening leaves no thread behind', async (t) 
   assert.deepEqual([ended.code, ended.stdout], [0, 'DB_NOT_WRITABLE\n'], ended.stderr)
 })
 
+test('a close waits for the thread no longer than it may, and a writer in a hurry gives up a lock soon', async (t) => {
+  const file = join(temporaryFolder(t), 'x.db')
+  const told: string[] = []
+  const writer = await openSqliteWriter({ file, sync: 'normal', firstValues: {} }, (text) => told.push(text))
+  const locker = new DatabaseSync(file, { timeout: 5_000 })
+  t.after(() => locker.close())
+  locker.exec('BEGIN IMMEDIATE')
+  const ms = async (work: Promise<unknown>) => {
+    const startMs = performance.now()
+    await work
+    return performance.now() - startMs
+  }
+  const refusedMs = await ms(assert.rejects(writer.append(batchOf(eventOf())), /locked/))
+  writer.hurry()
+  const hurriedMs = await ms(assert.rejects(writer.append(batchOf(eventOf())), /locked/))
+  assert.ok(refusedMs >= 1_000 && hurriedMs < refusedMs, `${refusedMs} and ${hurriedMs} ms`)
+  await writer.close(0)
+  assert.deepEqual(told, [`${file} could not be tidied up in time`])
+  locker.exec('ROLLBACK')
+})
+
 test('the thread answers a ping at any time, also while the database is locked, and stores nothing for it', async (t) => {
   const file = join(temporaryFolder(t), 'x.db')
   const writer = await open(t, file)

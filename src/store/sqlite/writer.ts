@@ -20,6 +20,7 @@ export type ToWriter =
   | { readonly kind: 'amend'; readonly counts: readonly Retransmissions[] }
   | { readonly kind: 'purge'; readonly before: string; readonly isThorough: boolean }
   | { readonly kind: 'ping' }
+  | { readonly kind: 'hurry' }
   | { readonly kind: 'close' }
 
 export type FromWriter =
@@ -50,6 +51,8 @@ export interface SqliteWriter extends EventWriter {
    * are used again. One that is not thorough ends where 2,000 rows in a row stay. Rejects while another purge is under way, and when the writer is closed before it is through.
    */
   purge(before: string, onProgress?: (purged: Purged) => void, isThorough?: boolean): Promise<Purged>
+  /** A stop is under way: from now on the thread waits for a lock 200 ms at most, and does nothing but store and close. */
+  hurry(): void
   /** Rejects if the thread dies: our bug; nothing can be stored any more. */
   readonly failed: Promise<never>
 }
@@ -127,11 +130,25 @@ export async function openSqliteWriter(
       thread.postMessage({ kind: 'purge', before, isThorough } satisfies ToWriter)
       return Promise.race([going.promise, died.promise])
     },
-    async close() {
-      await ask({ kind: 'close' })
+    hurry: () => thread.postMessage({ kind: 'hurry' } satisfies ToWriter),
+    async close(withinMs) {
+      const asked = ask({ kind: 'close' })
+      if (withinMs === undefined) await asked
+      else if ((await within(withinMs, asked)) === 'late') onProgress(`${file} could not be tidied up in time`)
       purge?.reject(new Error('the database was closed before all was purged'))
       purge = null
     },
+  }
+}
+
+/** 'late' when `ms` pass before `promise` settles. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | 'late'> {
+  const late = Promise.withResolvers<'late'>()
+  const timer = setTimeout(late.resolve, ms, 'late')
+  try {
+    return await Promise.race([promise, late.promise])
+  } finally {
+    clearTimeout(timer)
   }
 }
 
