@@ -13,7 +13,7 @@ export interface Gathered {
 }
 
 /** The hash of a key and the place of its row's id in `ids`, for all keys of each row. */
-export interface Entries {
+interface Entries {
   readonly ids: number[]
   /** The earliest time of the rows. */
   firstAt: string | null
@@ -32,7 +32,7 @@ export function createGathered(): Gathered {
   return { groups: { bad_actors: createKeyGroups(), called_numbers: createKeyGroups() }, index: createEntries() }
 }
 
-export function createEntries(): Entries {
+function createEntries(): Entries {
   return { ids: [], firstAt: null, address: { hashes: [], rows: [] }, number: { hashes: [], rows: [] } }
 }
 
