@@ -6,7 +6,7 @@ import { memoryMb, type Node, settled } from './processes.ts'
 import { type Workbench, wait } from './workbench.ts'
 
 const SOURCES = 4_096
-const STEADY_PER_S = 20_000
+const STEADY_PER_S = 30_000
 const FLOOD_PER_S = 200_000
 const LOOK_EVERY_MS = 50
 const SETTLE_MS = 1_000
@@ -29,7 +29,7 @@ export async function measureMemory(bench: Workbench): Promise<Figure[]> {
     return []
   }
   const { program } = await bench.packaged()
-  const events = bench.isQuick ? 100_000 : 300_000
+  const events = bench.isQuick ? 100_000 : 1_000_000
   const flags = ['-a', '--api-listen', '127.0.0.1:0', '-r']
   const rounds: (readonly number[])[] = []
   const floors: number[] = []
