@@ -74,6 +74,11 @@ for (const [, path = '', jq, filter, output = ''] of DOCS.matchAll(EXAMPLE)) {
   })
 }
 
+test('every section of docs/api.md is there once', () => {
+  const titles = DOCS.match(/^## .+$/gm)
+  assert.deepEqual(titles, [...new Set(titles)])
+})
+
 test('every example of docs/api.md was tried', () => {
   assert.equal([...DOCS.matchAll(EXAMPLE)].length, [...DOCS.matchAll(/^\$ /gm)].length)
 })
