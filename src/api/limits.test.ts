@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR GPL-3.0-only
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { shareOpenFiles } from '../ops/open-files.ts'
 import { API_LIMITS, limitsWithin } from './limits.ts'
 
 for (const [places, perClient] of [
@@ -17,3 +19,20 @@ for (const [places, perClient] of [
     assert.equal(limits.requestMs, API_LIMITS.requestMs)
   })
 }
+
+test('docs/service.md says what share of the open files each part has', () => {
+  const docs = readFileSync(new URL('../../docs/service.md', import.meta.url), 'utf8')
+  const table = docs.slice(docs.indexOf('## Open files'), docs.indexOf('## Overload'))
+  const rows = [...table.matchAll(/^\|[^|]+\|(( [\d,]+ \|){3})$/gm)].map(
+    ([, cells = '']) => cells.match(/[\d,]+/g) ?? [],
+  )
+  const columns = [65_536, 1_024, 256].map((openFiles) => {
+    const { sipConnections, apiConnections, lists, calls } = shareOpenFiles(openFiles, { sockets: 7, hasApi: true })
+    const { mostPerClient, maxListsPerClient } = limitsWithin({ connections: apiConnections, lists })
+    return [sipConnections, apiConnections, mostPerClient, lists, maxListsPerClient, calls]
+  })
+  assert.deepEqual(
+    rows,
+    columns[0]?.map((_, row) => columns.map((column) => (column[row] ?? 0).toLocaleString('en'))),
+  )
+})
