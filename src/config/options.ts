@@ -197,7 +197,7 @@ export const OPTIONS = {
     long: 'api-unlimited',
     placeholder: 'NET/BITS',
     default: [],
-    help: 'Let this range, a PBX say, ask the REST API as often as it likes; loopback may anyway; may be repeated',
+    help: 'Let this range, a PBX say, ask the REST API as often and as much as it likes; loopback may anyway; may be repeated',
   },
   publicRanges: {
     kind: 'texts',
