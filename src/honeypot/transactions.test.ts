@@ -489,6 +489,19 @@ test('a transaction that has ended and was released is used again, as new as any
   assert.equal(retransmitted.length, 1)
 })
 
+test('a transaction that waits to be used again does not hold on to the connection of the last one', () => {
+  const { transactions } = table()
+  const { packet, request } = arrival({ method: 'OPTIONS', transport: 'TCP' })
+  const come = transactions.arrive(packet, request)
+  assert.ok(come.kind === 'new')
+  const { transaction } = come
+  assert.equal(transaction.path.reply, packet.reply)
+  transaction.respond(200, OK)
+  transaction.release()
+  assert.equal(transactions.size(), 0)
+  assert.notEqual(transaction.path.reply, packet.reply)
+})
+
 for (const [why, method, parts] of [
   ['somebody may still hold on to it, one that was not released', 'OPTIONS', { release: false, ends: true }],
   ['it is remembered still, one that has not ended', 'OPTIONS', { release: true, ends: false }],

@@ -136,7 +136,9 @@ export function createTransactions(options: TransactionsOptions): Transactions {
   /** A call and its timers may hold on to an INVITE for longer. */
   function recycle(transaction: Remembered): void {
     if (!transaction.isReleased || !transaction.hasEnded) return
-    if (transaction.method !== 'INVITE' && free.length < MOST_FREE) free.push(transaction)
+    if (transaction.method === 'INVITE' || free.length >= MOST_FREE) return
+    transaction.path = NOWHERE // of a stream it holds the connection
+    free.push(transaction)
   }
 
   /** An event that is not stored yet has no id: storedAs() reports it then. */
