@@ -465,3 +465,16 @@ test('a writer that does not answer any more holds up no stop', async () => {
   assert.ok(performance.now() - startMs < 500, 'the time given is all there is')
   assert.equal(counters.get('droppedStop'), 1)
 })
+
+test('an event that a stop gave up is told of once, and counted once, also when its commit succeeds after all', async () => {
+  const commit = Promise.withResolvers<number>()
+  const { publisher, counters } = publisherWith({ writer: { ...memoryStore().writer, append: () => commit.promise } })
+  const fates: string[] = []
+  publisher.publish(eventOf(), (outcome) => fates.push(outcome))
+  await nextTurn()
+  await publisher.stop(10)
+  commit.resolve(1)
+  await publisher.stop(1_000) // until all that follows the commit is done
+  assert.deepEqual(fates, ['dropped'])
+  assert.deepEqual([counters.get('eventsStored'), counters.get('droppedStop'), publisher.pending()], [0, 1, 0])
+})

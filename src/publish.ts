@@ -125,6 +125,7 @@ export function createPublisher({
         if (batch !== null) {
           const firstId = await storing
           if (firstId === null) return
+          if (room.oldest() !== batch) continue // too late for a stop, which has told of it and counted it as lost
           committed = leave(batch, firstId)
           if (repeated.size === 0) continue
           tellOf(committed)
