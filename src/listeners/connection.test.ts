@@ -2,12 +2,15 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
+import type { IpAddress } from '../net/ip.ts'
 import type { Packet } from '../net/packet.ts'
+import { collectGarbage } from '../ops/collect-garbage.ts'
 import { createCounters } from '../ops/counters.ts'
 import { certificatePair } from './certificate.ts'
+import { serveConnection } from './connection.ts'
 import { fixtureFolder } from './fixture-folder.ts'
 import { CONNECTION_LIMITS, createDoorkeeper } from './limits.ts'
 import { listenTcp } from './tcp.ts'
@@ -189,3 +192,35 @@ for (const [what, bytes] of [
     assert.equal(counters.get('tlsHandshakesFailed'), 1)
   })
 }
+
+test('what answers a message does not hold on to the connection when that is closed', async (t) => {
+  const ours = '127.0.0.1' as IpAddress // the canonical form
+  const ends = { transport: 'TCP', sourceIp: ours, sourcePort: 1, destinationIp: ours, destinationPort: 1 } as const
+  const replies: Packet['reply'][] = []
+  const receive = ({ reply, done }: Packet) => {
+    replies.push(reply)
+    done()
+  }
+  const service = { limits: CONNECTION_LIMITS, counters: createCounters(), receive, answersPings: () => false }
+  const served: WeakRef<Socket>[] = []
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    served.push(new WeakRef(socket))
+    serveConnection(socket, { ...ends, isMute: false }, service, () => {})
+  })
+  t.after(() => server.close())
+  await new Promise<void>((resolve) => server.listen(0, ours, resolve))
+  const { socket, closed } = await open(t, 'TCP', (server.address() as AddressInfo).port)
+  socket.end(REQUEST)
+  await closed
+  const isHeld = () => served.some((one) => one.deref() !== undefined)
+  const untilMs = performance.now() + UPPER_BOUND_MS
+  while (isHeld() && performance.now() < untilMs) {
+    await new Promise(setImmediate) // what deref() gave is held for the rest of a turn
+    collectGarbage()
+  }
+  assert.deepEqual([served.length, isHeld()], [1, false])
+  assert.deepEqual(
+    replies.map((reply) => reply(Buffer.from('late'))),
+    [false],
+  )
+})

@@ -46,6 +46,7 @@ export function serveConnection(socket: Socket, ends: Ends, service: Service, on
   const { limits, counters, receive, answersPings } = service
   const { isMute, ...origin } = ends
   const framer = createFramer()
+  const { reply, close } = createOutlet(isMute ? null : socket)
   let begun = false
   let ended = false
   let lost = false
@@ -108,12 +109,6 @@ export function serveConnection(socket: Socket, ends: Ends, service: Service, on
     }
   }
 
-  function reply(bytes: Buffer): boolean {
-    if (isMute || !socket.writable || socket.writableLength > MAX_UNSENT_BYTES) return false
-    socket.write(bytes)
-    return true
-  }
-
   socket.on('data', (chunk: Buffer) => {
     if (ended) return
     const frames = framer.push(chunk)
@@ -133,9 +128,33 @@ export function serveConnection(socket: Socket, ends: Ends, service: Service, on
   socket.on('error', () => counters.add('socketErrors'))
   socket.on('close', () => {
     end()
+    close()
     socket.destroy()
   })
   return { end }
+}
+
+interface Outlet {
+  reply(bytes: Buffer): boolean
+  close(): void
+}
+
+/**
+ * The way out of a connection, null for none. A request is remembered for half a minute, and what answers it with it: when
+ * the connection is closed this lets go of it, 4 KB and more.
+ */
+function createOutlet(socket: Socket | null): Outlet {
+  let open = socket
+  return {
+    reply(bytes) {
+      if (open === null || !open.writable || open.writableLength > MAX_UNSENT_BYTES) return false
+      open.write(bytes)
+      return true
+    },
+    close() {
+      open = null
+    },
+  }
 }
 
 /** Asked once a connection: whoever receives the message reads it anyway. */
