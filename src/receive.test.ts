@@ -197,6 +197,15 @@ for (const [where, counter, parts] of [
   })
 }
 
+for (const step of ['observe', 'publish'] as const) {
+  test(`a packet that makes ${step}() throw leaves nothing behind that takes the next copy for a retransmission`, () => {
+    const { receive, bugs, counters } = receiverWith({ [step]: () => assert.fail('bug') })
+    receive(OPTIONS)
+    receive(OPTIONS)
+    assert.deepEqual([bugs.length, counters.get('retransmissions')], [2, 0])
+  })
+}
+
 test('a failure while one event is answered does not keep the others of its batch from their answers', () => {
   const { receive, settled, sent, counters } = receiverWith({
     respond(packet, _parsed, _event, transaction) {

@@ -88,24 +88,19 @@ export function createReceiver({
       return
     }
     const { transaction } = arrival
-    const event = seen(packet, parsed, transaction)
-    publish(event, waiting(packet, event.credentials, transaction))
+    try {
+      const event = observe(packet, parsed)
+      publish(event, waiting(packet, event.credentials, transaction))
+    } catch (error) {
+      transaction?.forget() // or it would swallow the next copy
+      throw error
+    }
   }
 
   function arrive(packet: Packet, parsed: Evidence): Arrival | Alone {
     const message = parsed.kind === 'fault' ? parsed.message : parsed
     if (message?.kind !== 'request' || !isAnswerable(message)) return ALONE
     return transactions.arrive(packet, message)
-  }
-
-  /** What throws here leaves no transaction behind that would swallow the next copy. */
-  function seen(packet: Packet, parsed: Evidence, transaction: Transaction | null): BadActorEvent {
-    try {
-      return observe(packet, parsed)
-    } catch (error) {
-      transaction?.forget()
-      throw error
-    }
   }
 
   /** What hears of the fate of an event, with nothing of its packet that nobody needs any more. */

@@ -178,7 +178,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
   }
 }
 
-/** Of a transaction that has not begun. */
+/** Of a transaction that has not begun, or waits to be used again. */
 const NOWHERE: ReturnPath = {
   transport: 'UDP',
   sourceIp: '0.0.0.0' as IpAddress, // the canonical form

@@ -25,7 +25,8 @@ export interface Packet extends ReturnPath {
   readonly complete: boolean
   /**
    * Called once by whoever got the packet, when nothing more will be done with it: its event is committed or dropped,
-   * and the reply, if there is one, was handed over. A connection that has ended waits for it before it closes.
+   * and the reply, if there is one, was handed over. A connection that has ended waits for it before it closes. It may be
+   * kept and called without the packet, and so needs no `this`.
    */
   done(): void
 }
