@@ -18,6 +18,7 @@ family = socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET
 to = socket.getaddrinfo(sys.argv[1], 5060, family, socket.SOCK_DGRAM)[0][4]
 s = socket.socket(family, socket.SOCK_DGRAM)
 s.settimeout(10)
+if len(sys.argv) > 3: s.bind((sys.argv[3], 0))
 s.sendto(sys.argv[2].encode(), to)
 answer, source = s.recvfrom(65536)
 print(answer.split()[1].decode(), source[0].split('%')[0], source[1])
@@ -37,6 +38,8 @@ testWith(
       const link = address.startsWith('fe80') ? '%eth0' : ''
       assert.equal(await ask(caller, `${address}${link}`, address), `200 ${address} 5060`)
     }
+    // To our address of the link from one of the caller's that is good on every link.
+    assert.equal(await ask(caller, 'fe80::77%eth0', 'from all links', ['fd00:5060::2']), '200 fe80::77 5060')
     assert.match(
       await ask(caller, 'ff02::1%eth0', 'everybody'),
       /^200 fe80::/,
@@ -46,7 +49,8 @@ testWith(
     const rows = await honeyRows(join(daemon.folder, 'sentrypeer.db'))
     const destinations = rows.map(({ destination_ip }) => destination_ip)
     assert.deepEqual(destinations.slice(0, asked.length), asked)
-    assert.match(destinations[asked.length] ?? '', /^f[de]/, 'one of ours')
+    assert.equal(destinations[asked.length], 'fe80::77')
+    assert.match(destinations[asked.length + 1] ?? '', /^f[de]/, 'one of ours')
   },
 )
 
@@ -59,8 +63,8 @@ async function configure(host: Host, device: string, addresses: readonly string[
 }
 
 /** Status, address and port of what answers. */
-async function ask(caller: Host, address: string, callId: string): Promise<string> {
-  const { stdout, stderr } = await run(caller.enter(['python3', '-c', ASK, address, sipRequest({ callId })]))
+async function ask(caller: Host, address: string, callId: string, from: readonly string[] = []): Promise<string> {
+  const { stdout, stderr } = await run(caller.enter(['python3', '-c', ASK, address, sipRequest({ callId }), ...from]))
   assert.equal(stderr, '')
   return stdout.trim()
 }

@@ -48,6 +48,7 @@ const PACKET_INFO = {
   4: { level: 0, type: 8, length: 12, addressAt: 4 }, // IP_PKTINFO: interface, local address, destination
   16: { level: 41, type: 50, length: 20, addressAt: 0 }, // IPV6_PKTINFO: address, interface
 } as const
+const INTERFACE_AT = 16 // of the IPv6 one
 
 /** One datagram that is to go out. */
 export interface Outgoing {
@@ -127,7 +128,11 @@ export function createMessageBatch(
       if (controls.readInt32LE(control + CONTROL_LEVEL_AT) !== info.level) return null
       if (controls.readInt32LE(control + CONTROL_TYPE_AT) !== info.type) return null
       const address = control + CONTROL_DATA_AT + info.addressAt
-      return layout.addressLength === 16 && controls[address] === 0xff ? null : book.find(controls, address)
+      if (layout.addressLength === 4) return book.find(controls, address)
+      if (controls[address] === 0xff) return null
+      const isOfOneLink = controls[address] === 0xfe && ((controls[address + 1] ?? 0) & 0xc0) === 0x80 // RFC 4291 §2.5.6
+      const scope = isOfOneLink ? controls.readUInt32LE(control + CONTROL_DATA_AT + INTERFACE_AT) : 0
+      return book.find(controls, address, scope)
     },
     write(index, { bytes, to, port, from }) {
       names.set(to.raw, index * NAME_BYTES)
@@ -143,6 +148,9 @@ export function createMessageBatch(
       controls.writeInt32LE(info.type, control + CONTROL_TYPE_AT)
       const address = from.raw.subarray(layout.addressAt, layout.addressAt + layout.addressLength)
       controls.set(address, control + CONTROL_DATA_AT + info.addressAt)
+      // From an address of one link nothing goes to one of all links unless the link is said. Where `to` has one it is that.
+      const scope = readScope(layout, to.raw, 0) === 0 ? readScope(layout, from.raw, 0) : 0
+      if (scope !== 0) controls.writeUInt32LE(scope, control + CONTROL_DATA_AT + INTERFACE_AT)
     },
   }
 }

@@ -100,8 +100,11 @@ export function createAddressBook(layout: AddressLayout, max: number): AddressBo
 }
 
 /** The scope of the socket address that begins at `at`; 0 for IPv4 and for addresses that are the same on every link. */
-export function readScope(layout: AddressLayout, bytes: Buffer, at: number): number {
-  return layout === LAYOUTS.ipv6 ? bytes.readUInt32LE(at + SCOPE_AT) : 0
+export function readScope(layout: AddressLayout, bytes: Uint8Array, at: number): number {
+  if (layout !== LAYOUTS.ipv6) return 0
+  let scope = 0
+  for (let place = at + SCOPE_AT + 3; place >= at + SCOPE_AT; place--) scope = (scope << 8) | (bytes[place] ?? 0)
+  return scope >>> 0
 }
 
 function addressText(bytes: Buffer): IpAddress {
