@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { renameSync } from 'node:fs'
+import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
@@ -94,6 +94,24 @@ test('a close waits for the thread no longer than it may, and a writer in a hurr
   await writer.close(0)
   assert.deepEqual(told, [`${file} could not be tidied up in time`])
   locker.exec('ROLLBACK')
+})
+
+test('each of several requests at once has its own answer, and one after the close has none', {
+  timeout: 20_000,
+}, async (t) => {
+  const file = join(temporaryFolder(t), 'x.db')
+  const writer = await openSqliteWriter({ file, sync: 'normal', firstValues: {} }, () => {})
+  const asked = [
+    writer.append(batchOf(eventOf(), eventOf())),
+    writer.append(batchOf(eventOf())),
+    writer.amend([{ honeyId: 3, retransmissions: 5 }]),
+    writer.ping(),
+    writer.close(),
+  ]
+  assert.deepEqual(await Promise.all(asked), [1, 3, undefined, undefined, undefined])
+  assert.equal(existsSync(`${file}-wal`), false, 'it is closed when that is said')
+  for (const late of [writer.append(batchOf(eventOf())), writer.amend([]), writer.ping(), writer.purge('2000')])
+    await assert.rejects(late, /the database is closed/)
 })
 
 test('the thread answers a ping at any time, also while the database is locked, and stores nothing for it', async (t) => {

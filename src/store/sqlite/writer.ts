@@ -14,7 +14,7 @@ export interface WriterSettings {
   readonly firstValues: Readonly<Record<string, string>>
 }
 
-/** A slab is transferred, there and back: nothing is copied, and it can be freed without waiting for a collector. */
+/** All but `hurry` have an answer. A slab is transferred, there and back: nothing is copied, and it can be freed without waiting for a collector. */
 export type ToWriter =
   | { readonly kind: 'append'; readonly batch: PackedBatch }
   | { readonly kind: 'amend'; readonly counts: readonly Retransmissions[] }
@@ -46,9 +46,10 @@ export interface SqliteWriter extends EventWriter {
   ping(): Promise<void>
   /**
    * Deletes the events before this time (`YYYY-MM-DD HH:MM:SS…`, UTC; rows without one go by when they were inserted),
-   * but never the newest event, whose id must not be given again, and the bad actors and called numbers that were last seen before it. Those that stay keep their counts. In short
-   * steps between the batches; `onProgress` is told how much is gone so far. The file gets no smaller: its free pages
-   * are used again. One that is not thorough ends where 2,000 rows in a row stay. Rejects while another purge is under way, and when the writer is closed before it is through.
+   * but never the newest event, whose id must not be given again; and the bad actors and called numbers that were last
+   * seen before it. Those that stay keep their counts. In short steps between the batches; `onProgress` is told how much
+   * is gone so far. The file gets no smaller: its free pages are used again. One that is not thorough ends where 2,000
+   * rows in a row stay. Rejects while another purge is under way, and when the writer is closed before it is through.
    */
   purge(before: string, onProgress?: (purged: Purged) => void, isThorough?: boolean): Promise<Purged>
   /** A stop is under way: from now on the thread waits for a lock 200 ms at most, and does nothing but store and close. */
@@ -70,14 +71,17 @@ export async function openSqliteWriter(
   const workerData = { file, sync, firstValues: { node_id: randomUUID(), ...firstValues } } satisfies WriterSettings
   const thread = new Worker(new URL(script, import.meta.url), { workerData })
   const died = Promise.withResolvers<never>()
-  died.promise.catch(() => {}) // whoever waits for an answer gets it too
-  let answer = Promise.withResolvers<FromWriter>()
+  const ended = Promise.withResolvers<never>() // also when it was closed: whoever still waits for an answer gets none
+  for (const { promise } of [died, ended]) promise.catch(() => {})
+  const opening = Promise.withResolvers<FromWriter>()
+  const unanswered = [opening] // in the order asked, which is that of the answers: at a stop there may be several
   let pong: PromiseWithResolvers<void> | null = null
   let purge: (PromiseWithResolvers<Purged> & { onProgress: (purged: Purged) => void }) | null = null
   let closed = false // then its end is what was asked for
   thread.on('error', died.reject)
   thread.on('exit', (code) => {
     if (!closed) died.reject(new Error(`the database thread ended with ${code}`))
+    ended.reject(new Error('the database is closed'))
   })
   thread.on('message', (message: FromWriter) => {
     if (message.kind === 'closed') closed = true
@@ -89,16 +93,22 @@ export async function openSqliteWriter(
     } else if (message.kind === 'pong') {
       pong?.resolve()
       pong = null
-    } else answer.resolve(message)
+    } else unanswered.shift()?.resolve(message)
   })
 
-  async function ask(message: ToWriter, transferred: readonly ArrayBuffer[] = []): Promise<FromWriter> {
-    answer = Promise.withResolvers()
-    thread.postMessage(message, transferred)
-    return Promise.race([answer.promise, died.promise])
+  /** Rejects when the thread ends without an answer. */
+  function unlessEnded<T>(promise: Promise<T>): Promise<T> {
+    return Promise.race([promise, died.promise, ended.promise])
   }
 
-  const opened = await Promise.race([answer.promise, died.promise])
+  async function ask(message: ToWriter, transferred: readonly ArrayBuffer[] = []): Promise<FromWriter> {
+    const answer = Promise.withResolvers<FromWriter>()
+    thread.postMessage(message, transferred)
+    unanswered.push(answer)
+    return unlessEnded(answer.promise)
+  }
+
+  const opened = await unlessEnded(opening.promise)
   if (opened.kind === 'failed') throw new OperatorError(opened.code, opened.reason, opened.hint)
   if (opened.kind !== 'opened') throw new Error(`the database thread began with ${opened.kind}`)
   return {
@@ -121,14 +131,14 @@ export async function openSqliteWriter(
         pong = Promise.withResolvers()
         thread.postMessage({ kind: 'ping' } satisfies ToWriter)
       }
-      await Promise.race([pong.promise, died.promise])
+      await unlessEnded(pong.promise)
     },
     async purge(before, onProgress = () => {}, isThorough = true) {
       if (purge !== null) throw new Error('another purge is under way')
       const going = { ...Promise.withResolvers<Purged>(), onProgress }
       purge = going
       thread.postMessage({ kind: 'purge', before, isThorough } satisfies ToWriter)
-      return Promise.race([going.promise, died.promise])
+      return unlessEnded(going.promise)
     },
     hurry: () => thread.postMessage({ kind: 'hurry' } satisfies ToWriter),
     async close(withinMs) {
