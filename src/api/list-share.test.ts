@@ -7,13 +7,13 @@ import { type TestContext, test } from 'node:test'
 import { fastify } from 'fastify'
 import { makeListsHere } from './fixture-api.ts'
 import { createFixtureReader } from './fixture-reader.ts'
-import { createListMaking } from './list-making.ts'
+import { createListMaking, type StartMaker } from './list-making.ts'
 import { createLists, LIST_LIMITS } from './lists.ts'
 
 const ROWS = 100_000 // more than fit into what the kernel and the buffers on the way hold
 
 /** A server of one list, for which the addresses of loopback are clients like any others. */
-async function listServer(t: TestContext) {
+async function listServer(t: TestContext, wrap: (start: StartMaker) => StartMaker = (start) => start) {
   const time = '2026-01-01 00:00:00.000000000'
   const fixture = createFixtureReader({})
   const reader = {
@@ -27,7 +27,7 @@ async function listServer(t: TestContext) {
       },
     }),
   }
-  const making = createListMaking(makeListsHere(reader), 1_000, () => {})
+  const making = createListMaking(wrap(makeListsHere(reader)), 1_000, () => {})
   const limits = { ...LIST_LIMITS, maxListsPerClient: 2 }
   const lists = createLists(
     making,
@@ -77,4 +77,15 @@ test('who is unlimited is sent as many lists as there are places', async (t) => 
   const { statusFor } = await listServer(t)
   for (let at = 0; at < LIST_LIMITS.maxLists; at++) assert.equal(await statusFor('127.0.0.9'), 200)
   assert.equal(await statusFor('127.0.0.9'), 503)
+})
+
+test('a list whose thread cannot be started takes no place of its client', async (t) => {
+  let left = 3
+  const { lists, statusFor } = await listServer(t, (start) => (...told) => {
+    if (left-- > 0) throw new Error('ERR_WORKER_INIT_FAILED: EAGAIN') // as Node.js does where pids.max is reached
+    return start(...told)
+  })
+  const statuses: number[] = []
+  for (let at = 0; at < 5; at++) statuses.push(await statusFor('127.0.0.2'))
+  assert.deepEqual([statuses, lists.inProgress()], [[500, 500, 500, 200, 200], 2])
 })

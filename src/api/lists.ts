@@ -97,11 +97,14 @@ export function createLists(
       return refuseList(reply, 'client_share', 'Too many lists at a time for one client', detail)
     }
     let stream: PieceStream | null = null
-    const list = making.begin(job, acceptsGzip(request.headers['accept-encoding']), tell)
-    if (list === null) {
-      release()
-      return refuseList(reply, 'no_maker', 'No lists just now', 'what makes them has failed and starts again soon')
+    let list: ListOnItsWay | null = null
+    try {
+      list = making.begin(job, acceptsGzip(request.headers['accept-encoding']), tell)
+    } finally {
+      if (list === null) release() // also when there can be no other thread just now
     }
+    if (list === null)
+      return refuseList(reply, 'no_maker', 'No lists just now', 'what makes them has failed and starts again soon')
     const end = admitted(request, reply, list, release)
 
     function tell(message: FromMaker): void {
