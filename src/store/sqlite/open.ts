@@ -12,6 +12,7 @@ import {
   PAGE_BYTES,
   SCHEMA_VERSION,
 } from './schema.ts'
+import { inTransaction } from './transaction.ts'
 import { upgradeFromC } from './upgrade.ts'
 import { addRunTimes, dropIndexesOfOthers, upgradeFrom1 } from './upgrade-from-1.ts'
 
@@ -21,6 +22,7 @@ const SQLITE_CORRUPT = 11
 const SQLITE_NOTADB = 26
 
 const OPEN_BUSY_MS = 10_000
+const LOOK_AGAIN_MS = 200 // a process that leaves waits for its threads, which end between two waits: chosen
 const BUSY_MS = 1_000 // then the batch is refused and tried again by the publisher: the thread stays responsive
 const FILE_MODE = 0o640
 const CHECKPOINT_PAGES = 8_000
@@ -44,6 +46,7 @@ export function openForWriting(file: string, { sync, onProgress }: OpenOptions):
   try {
     if (!existsSync(file)) closeSync(openSync(file, 'a', FILE_MODE))
     refuseCutFile(file)
+    waitForLock(file)
     database = new DatabaseSync(file, { timeout: OPEN_BUSY_MS })
     prepareFile(database, file, onProgress)
     database.exec(`PRAGMA synchronous = ${sync}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
@@ -97,6 +100,27 @@ function refuseCutFile(file: string): void {
   if (pageBytes > 0 && size % pageBytes !== 0) throw corrupt(file, `it ends in the middle of a page, at byte ${size}`)
 }
 
+/**
+ * Waits while another program has a lock, in short pieces, so that a stop need not wait for all of it. On a connection of
+ * its own: one that began to write has the page size that it found. Throws SQLite's error when it takes too long.
+ */
+function waitForLock(file: string): void {
+  const untilMs = performance.now() + OPEN_BUSY_MS
+  const database = new DatabaseSync(file, { timeout: LOOK_AGAIN_MS })
+  try {
+    for (;;) {
+      try {
+        return database.exec('BEGIN IMMEDIATE; ROLLBACK')
+      } catch (error) {
+        if (sqliteCode(error) !== SQLITE_BUSY) return // who opens it next says what it is
+        if (performance.now() >= untilMs) throw error
+      }
+    }
+  } finally {
+    database.close()
+  }
+}
+
 /** What the file's pages say of themselves; a broken one is better found before anything is added to it. */
 function refuseBrokenPages(database: DatabaseSync, file: string): void {
   const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count'])
@@ -108,10 +132,7 @@ function refuseBrokenPages(database: DatabaseSync, file: string): void {
 
 function prepareFile(database: DatabaseSync, file: string, onProgress: (text: string) => void): void {
   const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
-  const tables = database
-    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
-    .all()
-    .map(({ name }) => name)
+  const tables = tablesOf(database)
   if (version > SCHEMA_VERSION) {
     throw new OperatorError(
       'DB_TOO_NEW',
@@ -121,20 +142,21 @@ function prepareFile(database: DatabaseSync, file: string, onProgress: (text: st
   }
   if (version === SCHEMA_VERSION && tables.includes('honey') && tables.includes('views')) {
     refuseBrokenPages(database, file)
-    setWal(database)
+    setWal(database, file)
     addRunTimes(database)
     return dropIndexesOfOthers(database, file, onProgress)
   }
   if (version === 1 && tables.includes('honey') && tables.includes('bad_actors')) {
     refuseBrokenPages(database, file)
-    setWal(database)
+    setWal(database, file)
     return upgradeFrom1(database, file, onProgress)
   }
-  if (version === 0 && tables.length === 0) return create(database)
+  if (version === 0 && tables.length === 0)
+    return create(database, file) ? undefined : prepareFile(database, file, onProgress)
   if (version === 0 && tables.includes('honey')) {
     refuseBrokenPages(database, file)
     upgradeFromC(database, file, onProgress)
-    return setWal(database)
+    return setWal(database, file)
   }
   throw new OperatorError(
     'DB_FOREIGN',
@@ -143,19 +165,37 @@ function prepareFile(database: DatabaseSync, file: string, onProgress: (text: st
   )
 }
 
-function create(database: DatabaseSync): void {
-  database.exec(`PRAGMA page_size = ${PAGE_BYTES}`)
-  setWal(database)
-  database.exec('BEGIN IMMEDIATE')
-  database.exec(CREATE_HONEY)
-  for (const column of OUR_COLUMNS) database.exec(`ALTER TABLE honey ADD COLUMN ${column}`)
-  database.exec(`${CREATE_COUNTS} ${CREATE_TIME_INDEXES} ${CREATE_VIEWS}`)
-  database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
-  database.exec('COMMIT')
+function tablesOf(database: DatabaseSync) {
+  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()
+  return tables.map(({ name }) => name)
 }
 
-function setWal(database: DatabaseSync): void {
-  database.exec('PRAGMA journal_mode = WAL')
+/** False when another program that began at the same time was first. */
+function create(database: DatabaseSync, file: string): boolean {
+  database.exec(`PRAGMA page_size = ${PAGE_BYTES}`)
+  setWal(database, file)
+  return inTransaction(database, () => {
+    if (tablesOf(database).length > 0) return false
+    database.exec(CREATE_HONEY)
+    for (const column of OUR_COLUMNS) database.exec(`ALTER TABLE honey ADD COLUMN ${column}`)
+    database.exec(`${CREATE_COUNTS} ${CREATE_TIME_INDEXES} ${CREATE_VIEWS}`)
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
+    return true
+  })
+}
+
+function setWal(database: DatabaseSync, file: string): void {
+  const untilMs = performance.now() + OPEN_BUSY_MS
+  for (let isSet = false; !isSet; ) {
+    try {
+      database.exec('PRAGMA journal_mode = WAL')
+      isSet = true
+    } catch (error) {
+      // SQLite does not wait for a lock here where two would wait for each other.
+      if (sqliteCode(error) !== SQLITE_BUSY || performance.now() >= untilMs) throw error
+      waitForLock(file)
+    }
+  }
   // Opening succeeds on a file that cannot be written; find out now and not with the first attacker.
   database.exec('BEGIN IMMEDIATE; ROLLBACK')
 }

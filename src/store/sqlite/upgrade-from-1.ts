@@ -66,8 +66,11 @@ function countedRanges(database: DatabaseSync): { from: number; upto: number }[]
 
 /** Files of before a run said when its earliest event was: for what they have, nobody knows. */
 export function addRunTimes(database: DatabaseSync): void {
-  const column = database.prepare("SELECT 1 FROM pragma_table_info('runs') WHERE name = 'first_at'").get()
-  if (column === undefined) database.exec(`ALTER TABLE runs ADD COLUMN ${RUN_FIRST_AT}`)
+  const column = database.prepare("SELECT 1 FROM pragma_table_info('runs') WHERE name = 'first_at'")
+  if (column.get() !== undefined) return
+  inTransaction(database, () => {
+    if (column.get() === undefined) database.exec(`ALTER TABLE runs ADD COLUMN ${RUN_FIRST_AT}`) // another program may have
+  })
 }
 
 /** The C program makes its indexes when it opens the file; each new row would pay for them. */
