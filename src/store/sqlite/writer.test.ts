@@ -6,6 +6,7 @@ import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
+import { queryObjects } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import { run } from '../../../test/run.ts'
 import { unpack } from '../../event/packed.ts'
@@ -112,6 +113,17 @@ test('each of several requests at once has its own answer, and one after the clo
   assert.equal(existsSync(`${file}-wal`), false, 'it is closed when that is said')
   for (const late of [writer.append(batchOf(eventOf())), writer.amend([]), writer.ping(), writer.purge('2000')])
     await assert.rejects(late, /the database is closed/)
+})
+
+test('a commit and a ping leave no promise behind, however long the thread lives', async (t) => {
+  const writer = await open(t, join(temporaryFolder(t), 'x.db'))
+  const before = queryObjects(Promise, { format: 'count' })
+  for (let times = 0; times < 200; times++) {
+    await writer.append(batchOf(eventOf()))
+    await writer.ping()
+  }
+  const left = queryObjects(Promise, { format: 'count' }) - before
+  assert.ok(left < 100, `${left} promises are left of 400 requests`)
 })
 
 test('the thread answers a ping at any time, also while the database is locked, and stores nothing for it', async (t) => {

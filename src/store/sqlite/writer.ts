@@ -71,18 +71,17 @@ export async function openSqliteWriter(
   const workerData = { file, sync, firstValues: { node_id: randomUUID(), ...firstValues } } satisfies WriterSettings
   const thread = new Worker(new URL(script, import.meta.url), { workerData })
   const died = Promise.withResolvers<never>()
-  const ended = Promise.withResolvers<never>() // also when it was closed: whoever still waits for an answer gets none
-  for (const { promise } of [died, ended]) promise.catch(() => {})
+  died.promise.catch(() => {})
   const opening = Promise.withResolvers<FromWriter>()
   const unanswered = [opening] // in the order asked, which is that of the answers: at a stop there may be several
   let pong: PromiseWithResolvers<void> | null = null
   let purge: (PromiseWithResolvers<Purged> & { onProgress: (purged: Purged) => void }) | null = null
   let closed = false // then its end is what was asked for
-  thread.on('error', died.reject)
-  thread.on('exit', (code) => {
-    if (!closed) died.reject(new Error(`the database thread ended with ${code}`))
-    ended.reject(new Error('the database is closed'))
-  })
+  let end: Error | null = null
+  thread.on('error', lose)
+  thread.on('exit', (code) =>
+    lose(new Error(closed ? 'the database is closed' : `the database thread ended with ${code}`)),
+  )
   thread.on('message', (message: FromWriter) => {
     if (message.kind === 'closed') closed = true
     if (message.kind === 'progress') onProgress(message.text)
@@ -96,19 +95,28 @@ export async function openSqliteWriter(
     } else unanswered.shift()?.resolve(message)
   })
 
-  /** Rejects when the thread ends without an answer. */
-  function unlessEnded<T>(promise: Promise<T>): Promise<T> {
-    return Promise.race([promise, died.promise, ended.promise])
+  /**
+   * Nobody gets an answer any more. Each who waits is told: in a race with a promise that lasts as long as the thread,
+   * every commit would leave a reaction at it.
+   */
+  function lose(error: Error): void {
+    end ??= error
+    if (!closed) died.reject(end)
+    for (const waiting of [...unanswered.splice(0), pong, purge]) waiting?.reject(end)
+    pong = null
+    purge = null
   }
 
+  /** Rejects when the thread has ended, or ends without an answer. */
   async function ask(message: ToWriter, transferred: readonly ArrayBuffer[] = []): Promise<FromWriter> {
+    if (end !== null) throw end
     const answer = Promise.withResolvers<FromWriter>()
     thread.postMessage(message, transferred)
     unanswered.push(answer)
-    return unlessEnded(answer.promise)
+    return answer.promise
   }
 
-  const opened = await unlessEnded(opening.promise)
+  const opened = await opening.promise
   if (opened.kind === 'failed') throw new OperatorError(opened.code, opened.reason, opened.hint)
   if (opened.kind !== 'opened') throw new Error(`the database thread began with ${opened.kind}`)
   return {
@@ -127,18 +135,20 @@ export async function openSqliteWriter(
       if (result.kind !== 'amended') throw refusal(result)
     },
     async ping() {
+      if (end !== null) throw end
       if (pong === null) {
         pong = Promise.withResolvers()
         thread.postMessage({ kind: 'ping' } satisfies ToWriter)
       }
-      await unlessEnded(pong.promise)
+      await pong.promise
     },
     async purge(before, onProgress = () => {}, isThorough = true) {
+      if (end !== null) throw end
       if (purge !== null) throw new Error('another purge is under way')
       const going = { ...Promise.withResolvers<Purged>(), onProgress }
       purge = going
       thread.postMessage({ kind: 'purge', before, isThorough } satisfies ToWriter)
-      return unlessEnded(going.promise)
+      return going.promise
     },
     hurry: () => thread.postMessage({ kind: 'hurry' } satisfies ToWriter),
     async close(withinMs) {
