@@ -18,6 +18,11 @@ export type ListJob =
     }
   | { readonly kind: 'events'; readonly query: EventQuery }
 
+/** A page is read at once and waits in memory; of any other list the database is read as the client takes it. */
+export function isPage({ kind }: ListJob): boolean {
+  return kind === 'page' || kind === 'events'
+}
+
 /**
  * What a maker of lists is told. A list has `WINDOW_PIECES` credits at first, each piece costs one, and `more` gives one
  * back when the piece has been handed to the client's connection: what is under way does not grow with a slow reader.

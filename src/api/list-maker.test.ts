@@ -65,6 +65,19 @@ test('pages are put together one after the other, and all of them come', async (
   )
 })
 
+test('a page that nobody takes holds no view of the database, and comes whole in the end', async () => {
+  const { told, text, receive, reader } = fixture(5_000)
+  receive({ kind: 'begin', id: 1, job: { ...WHOLE, kind: 'page', limit: 4_000 }, gzip: false })
+  await rounds(100)
+  assert.equal(told.length, WINDOW_PIECES)
+  assert.equal(reader.openSnapshots(), 0)
+  for (let more = 0; more < 20; more++) {
+    receive({ kind: 'more', id: 1 })
+    await rounds(5)
+  }
+  assert.equal(JSON.parse(text()).called_numbers.length, 4_000)
+})
+
 test('a page that nobody wants any more does not hold up the next one', async (t) => {
   const { told, receive } = fixture(2_000)
   receive({ kind: 'begin', id: 1, job: { ...WHOLE, kind: 'page', limit: 2_000 }, gzip: false })

@@ -4,7 +4,7 @@ import type { IpAddress } from '../net/ip.ts'
 import { reason } from '../ops/errors.ts'
 import type { EventReader, Snapshot } from '../store/store.ts'
 import { isWorthPacking } from './encoding.ts'
-import { type FromMaker, type ListJob, type ToMaker, WINDOW_PIECES } from './list-job.ts'
+import { type FromMaker, isPage, type ListJob, type ToMaker, WINDOW_PIECES } from './list-job.ts'
 import { makeList } from './make-list.ts'
 import { packed, packedWhole } from './pieces.ts'
 import { createTurns } from './turns.ts'
@@ -56,6 +56,8 @@ export function createListMaker(
       if (body !== null && isPage(job)) {
         for (const piece of body.pieces) held += piece.length
         heldBytes += held
+        making.snapshot?.close() // all of it is read: however slowly it is taken, it holds up nothing
+        making.snapshot = null
       }
       if (body === null) post({ kind: 'none', id })
       else await sendPieces(id, making, body.cursor, body.pieces, gzip, next)
@@ -142,10 +144,6 @@ async function credit(making: Making): Promise<void> {
     })
   }
   making.credits--
-}
-
-function isPage({ kind }: ListJob): boolean {
-  return kind === 'page' || kind === 'events'
 }
 
 function* chained(before: readonly Uint8Array[], rest: Iterator<Uint8Array>): Generator<Uint8Array, void> {

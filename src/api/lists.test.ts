@@ -205,7 +205,7 @@ test('a store that fails at the first row is a 500', async (t) => {
   await eventually(t, () => assert.equal(reader.openSnapshots(), 0))
 })
 
-test('while the log of the database is long, no list begins beside another, and the oldest is cut when it grows on', async (t) => {
+test('while the log of the database is long, no list but a page begins beside another, and all are cut when it grows on', async (t) => {
   const store = createEndlessReader()
   let logBytes = 0
   const reader = { ...store.reader, logBytes: () => logBytes }
@@ -215,6 +215,8 @@ test('while the log of the database is long, no list begins beside another, and 
   const refused = await get('/numbers')
   assert.equal(refused.status, 503)
   assert.equal(refused.headers.get('retry-after'), '1')
+  assert.equal((await get('/numbers?limit=10')).status, 200)
+  assert.equal((await get('/events?limit=10')).status, 200)
   assert.equal(first.closed, false)
   const closed = once(first, 'close')
   logBytes = 2_001
@@ -224,4 +226,19 @@ test('while the log of the database is long, no list begins beside another, and 
   await eventually(t, () => assert.equal(store.openSnapshots(), 0))
   const next = await askAndStall(port, t)
   assert.equal(next.destroyed, false, 'one alone may always begin')
+})
+
+test('while the log of the database is long, slow lists are cut, and then others begin again', async (t) => {
+  const store = createEndlessReader()
+  const reader = { ...store.reader, logBytes: () => 1_001 }
+  const limits = { stopGraceMs: 1, mostLogBytes: 1_000, logCheckMs: 5, slowMs: 100 }
+  const { port, log } = await startFixtureApi(t, reader, {}, limits)
+  const slow = await askAndStall(port, t)
+  const closed = once(slow, 'close')
+  slow.resume()
+  await closed
+  assert.deepEqual(log, ["REST API: a list whose reader is slow was cut, since the database's log grows meanwhile\n"])
+  await eventually(t, () => assert.equal(store.openSnapshots(), 0))
+  const next = await askAndStall(port, t)
+  assert.equal(next.destroyed, false)
 })

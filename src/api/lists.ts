@@ -5,7 +5,7 @@ import type { IpAddress } from '../net/ip.ts'
 import { MOST } from '../ops/open-files.ts'
 import { createClientShare } from './client-share.ts'
 import { acceptsGzip } from './encoding.ts'
-import type { FromMaker, ListJob } from './list-job.ts'
+import { type FromMaker, isPage, type ListJob } from './list-job.ts'
 import type { ListMaking, ListOnItsWay } from './list-making.ts'
 import { createPieceStream, type PieceStream } from './list-stream.ts'
 import { linkNext } from './next-page.ts'
@@ -19,10 +19,12 @@ export interface ListLimits {
   /** From the request to the last byte; then the connection is closed. An absolute deadline, not an idle timer. */
   readonly deadlineMs: number
   /**
-   * The database's log cannot begin anew while a list is under way. When it is larger than this, no other list begins;
-   * at twice as much the oldest one is cut, and one more each time that is looked at.
+   * The database's log cannot begin anew while a list other than a page is under way. When it is larger than this, slow
+   * ones are cut, and until all are over no other begins; at twice as much all are cut.
    */
   readonly mostLogBytes: number
+  /** A list that is under way for longer is slow. */
+  readonly slowMs: number
   /** How often the log is looked at. */
   readonly logCheckMs: number
 }
@@ -33,6 +35,7 @@ export const LIST_LIMITS: ListLimits = {
   maxListsPerClient: 8, // a quarter of all: no three clients keep the others out, a browser has six connections
   deadlineMs: 60_000,
   mostLogBytes: 256 * 1024 * 1024,
+  slowMs: 5_000, // twenty times what 100,000 numbers take who reads as fast as he can
   logCheckMs: 1_000,
 }
 
@@ -57,24 +60,40 @@ export interface Lists {
   stop(): void
 }
 
+/** A list that was admitted. */
+interface OpenList {
+  readonly holdsLog: boolean
+  readonly sinceMs: number
+}
+
 /** Keeps count of the long answers, so that their snapshots, and the memory and log that they take, stay bounded. */
 export function createLists(
   making: ListMaking,
-  { maxLists, maxListsPerClient, deadlineMs, mostLogBytes, logCheckMs }: ListLimits,
+  { maxLists, maxListsPerClient, deadlineMs, mostLogBytes, slowMs, logCheckMs }: ListLimits,
   isUnlimited: (address: IpAddress) => boolean,
   logBytes: () => number,
   onFailure: (text: string) => void,
 ): Lists {
-  const open = new Set<() => void>()
+  const open = new Map<() => void, OpenList>() // by what cuts it
   const share = createClientShare(maxListsPerClient, isUnlimited)
   const refused: Record<Refusal, number> = { client_share: 0, all_places: 0, log_size: 0, no_maker: 0 }
 
-  const looking = setInterval(() => {
-    const [oldest] = open
-    if (oldest === undefined || logBytes() <= 2 * mostLogBytes) return
-    onFailure(`REST API: a list whose reader is slow was cut, since the database's log grows meanwhile`)
-    oldest()
-  }, logCheckMs).unref()
+  const looking = setInterval(cutSlow, logCheckMs).unref()
+
+  /** Lists that overlap keep the log from beginning anew even if each one is short: one moment without any is enough. */
+  function cutSlow(): void {
+    if (!isHeld() || logBytes() <= mostLogBytes) return
+    const slowBeforeMs = logBytes() > 2 * mostLogBytes ? Number.POSITIVE_INFINITY : performance.now() - slowMs
+    for (const [cut, { holdsLog, sinceMs }] of open) {
+      if (!holdsLog || sinceMs > slowBeforeMs) continue
+      onFailure(`REST API: a list whose reader is slow was cut, since the database's log grows meanwhile`)
+      cut()
+    }
+  }
+
+  function isHeld(): boolean {
+    return open.values().some(({ holdsLog }) => holdsLog)
+  }
 
   function refuseList(reply: FastifyReply, why: Refusal, error: string, detail: string): undefined {
     refused[why]++
@@ -87,7 +106,8 @@ export function createLists(
       const detail = `at most ${maxLists} are sent at once; try again in a second`
       return refuseList(reply, 'all_places', 'Too many lists at a time', detail)
     }
-    if (open.size > 0 && logBytes() > mostLogBytes) {
+    const holdsLog = !isPage(job)
+    if (holdsLog && isHeld() && logBytes() > mostLogBytes) {
       const detail = 'lists that are being read slowly keep the database from tidying up; try again in a second'
       return refuseList(reply, 'log_size', 'No more lists just now', detail)
     }
@@ -105,7 +125,7 @@ export function createLists(
     }
     if (list === null)
       return refuseList(reply, 'no_maker', 'No lists just now', 'what makes them has failed and starts again soon')
-    const end = admitted(request, reply, list, release)
+    const end = admitted(request, reply, list, { release, holdsLog })
 
     function tell(message: FromMaker): void {
       switch (message.kind) {
@@ -130,7 +150,12 @@ export function createLists(
   }
 
   /** Counts a list until its response is over, whichever way that comes about; gives what ends it. */
-  function admitted({ raw }: FastifyRequest, reply: FastifyReply, list: ListOnItsWay, release: () => void): () => void {
+  function admitted(
+    { raw }: FastifyRequest,
+    reply: FastifyReply,
+    list: ListOnItsWay,
+    { release, holdsLog }: { readonly release: () => void; readonly holdsLog: boolean },
+  ): () => void {
     const end = () => {
       clearTimeout(deadline)
       release()
@@ -142,7 +167,7 @@ export function createLists(
       end() // not left to the response's close: a response that waits behind another on its connection never has one
     }
     const deadline = setTimeout(cut, deadlineMs)
-    open.add(cut)
+    open.set(cut, { holdsLog, sinceMs: performance.now() })
     reply.raw.once('close', end)
     return end
   }
@@ -153,7 +178,7 @@ export function createLists(
     refused: () => ({ ...refused }),
     stop() {
       clearInterval(looking)
-      for (const cut of open) cut()
+      for (const cut of open.keys()) cut()
     },
   }
 }
