@@ -2,7 +2,6 @@
 
 import { randomFillSync } from 'node:crypto'
 import { isIPv6 } from 'node:net'
-import { getHeapStatistics } from 'node:v8'
 import type { KeptApi } from './api/keep-api.ts'
 import type { Daemon } from './cli/supervise.ts'
 import { VERSION } from './cli/version.ts'
@@ -12,6 +11,7 @@ import { createObserver } from './honeypot/observe.ts'
 import { certificatePair } from './listeners/certificate.ts'
 import type { Listener } from './listeners/listener.ts'
 import { openListeners, type Place } from './listeners/open.ts'
+import { watchKernelDrops } from './listeners/watch-drops.ts'
 import { createNarrator } from './narrate.ts'
 import { endpointText, parseEndpoint } from './net/ip.ts'
 import { createLocalAddresses, type LocalAddresses } from './net/local.ts'
@@ -25,12 +25,13 @@ import { every } from './ops/every.ts'
 import { createRepeatedNotice, type Log } from './ops/log.ts'
 import { type FileShares, openFilesLimit, shareOpenFiles } from './ops/open-files.ts'
 import { createPbx, type Identity } from './pbx.ts'
-import { createPublisher, type Publisher, type PublisherOptions } from './publish.ts'
+import { createPublisher, type Publisher } from './publish.ts'
 import { createReceiver } from './receive.ts'
 import { startSinks } from './sinks/start.ts'
 import { healthReport, metricReadings, type Observed } from './status.ts'
 import { startRetention } from './store/retention.ts'
 import type { SqliteWriter } from './store/sqlite/writer.ts'
+import { waitingBounds } from './waiting-bounds.ts'
 
 // A stop has one deadline for all of its steps, which may take what those after them leave.
 const STOP_MS = 4_500 // of the 5 s that a stop may take: the process has to end, too
@@ -38,12 +39,7 @@ const SINKS_MS = 1_000 // a sink whose other side does not listen is not worth m
 const FOR_CLOSE_MS = 700 // measured: 600 when the database is locked; as long as catching up may take otherwise
 const FOR_SINKS_AND_CLOSE_MS = FOR_CLOSE_MS + 300
 const FOR_ALL_AFTER_STORE_MS = FOR_SINKS_AND_CLOSE_MS + 500 // the API gives answers on their way half a second
-const MAX_WAITING = 100_000
-const MAX_WAITING_BYTES = 64 * 1024 * 1024
-const MAX_ANSWERS = 16_384 // as many as there are transactions: nothing else can be answered
-const ANSWER_BYTES = 5 * 1024 // measured: 4.6 KB for the answer to a message of 450 bytes
 const BUG_NOTICE_MS = 60_000
-const KERNEL_DROPS_MS = 5_000
 
 export interface DaemonParts {
   readonly log: Log
@@ -126,7 +122,9 @@ async function build(node: Node, opening: Promise<SqliteWriter>): Promise<Daemon
   undo.push(async () => stopCollecting())
 
   const listeners: Listener[] = []
-  const observed = { publisher, feeds, listeners, counters, kernelDrops: watchKernelDrops(node, listeners) }
+  const drops = watchKernelDrops(listeners, log.warn)
+  undo.push(async () => drops.stop())
+  const observed = { publisher, feeds, listeners, counters, kernelDrops: drops.total }
   let api: KeptApi | null = null
   undo.push(async (leftMs) => api?.stop(Math.max(0, leftMs() - FOR_SINKS_AND_CLOSE_MS)))
   if (!core.sipDisable) await startSip(node, publisher, writer, listeners)
@@ -196,21 +194,6 @@ async function startRestApi({ config, log, shares }: Node, observed: Observed): 
   return api
 }
 
-/**
- * How much may wait for the store. What waits is packed and outside of V8's heap. In it is what answers need: a heap that
- * is full ends the process, and that of a small board or container is far smaller than that of a server, since V8 takes
- * a half of the memory there is, and 4 GB at most. A third of it for answers, since the limit counts a nursery of up to
- * 96 MB that holds nothing for long. The heap's limit tells how much memory there is for the rest as well.
- */
-function waitingBounds(): Pick<PublisherOptions, 'maxPending' | 'maxPendingBytes' | 'maxAnswers'> {
-  const heapBytes = getHeapStatistics().heap_size_limit
-  return {
-    maxPending: MAX_WAITING,
-    maxPendingBytes: Math.min(MAX_WAITING_BYTES, Math.floor(heapBytes / 8)),
-    maxAnswers: Math.min(MAX_ANSWERS, Math.floor(heapBytes / 3 / ANSWER_BYTES)),
-  }
-}
-
 /** How many will listen. */
 function socketsOf({ core }: Config): number {
   const sip = core.sipDisable ? 0 : 2 * core.sipListen.length + (core.tlsDisable ? 0 : core.tlsListen.length)
@@ -223,25 +206,6 @@ function statusLine({ publisher, counters }: Observed): string {
   const stored = `${counters.get('eventsStored')} events stored since the start`
   if (trouble === null) return stored
   return `Cannot store events (${trouble.reason}), ${publisher.pending()} wait in memory, ${stored}`
-}
-
-/** Looks up every few seconds what the kernel dropped, and says so when it did. */
-function watchKernelDrops({ log, undo }: Node, listeners: readonly Listener[]): () => number {
-  const known = new Map<Listener, number>()
-  let drops = 0
-  const look = async () => {
-    for (const listener of listeners) {
-      const now = await listener.kernelDrops()
-      if (now !== null) known.set(listener, now)
-    }
-    const now = known.values().reduce((sum, count) => sum + count, 0)
-    if (now > drops)
-      log.warn(`The kernel dropped ${now - drops} datagrams: its receive buffer was full (net.core.rmem_max)`)
-    drops = now
-  }
-  const stopLooking = every(KERNEL_DROPS_MS, () => void look()) // it has nothing that rejects
-  undo.push(async () => stopLooking())
-  return () => drops
 }
 
 async function startSip(node: Node, publisher: Publisher, writer: SqliteWriter, listeners: Listener[]): Promise<void> {
