@@ -38,7 +38,7 @@ const STOP_MS = 4_500 // of the 5 s that a stop may take: the process has to end
 const SINKS_MS = 1_000 // a sink whose other side does not listen is not worth more
 const FOR_CLOSE_MS = 700 // measured: 600 when the database is locked; as long as catching up may take otherwise
 const FOR_SINKS_AND_CLOSE_MS = FOR_CLOSE_MS + 300
-const FOR_ALL_AFTER_STORE_MS = FOR_SINKS_AND_CLOSE_MS + 500 // the API gives answers on their way half a second
+const FOR_ALL_AFTER_STORE_MS = FOR_SINKS_AND_CLOSE_MS + 200 + 500 // connections, and answers of the API on their way
 const BUG_NOTICE_MS = 60_000
 
 export interface DaemonParts {

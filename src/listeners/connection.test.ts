@@ -80,6 +80,26 @@ for (const transport of ['TCP', 'TLS'] as const) {
   })
 }
 
+for (const transport of ['TCP', 'TLS'] as const) {
+  test(`a stop right behind the replies to many messages on a ${transport} connection loses none of them`, async (t) => {
+    const packets: Packet[] = []
+    const all = Promise.withResolvers<void>()
+    const receive = (packet: Packet) => packets.push(packet) === 20 && all.resolve()
+    const { port, listener } = await listen(t, transport, receive)
+    const { socket, closed, received } = await open(t, transport, port)
+    socket.write(REQUEST.repeat(20))
+    await all.promise
+    await listener.stopAccepting()
+    for (const { reply, done } of packets) {
+      reply(Buffer.from('answer\n'))
+      done()
+    }
+    await listener.stop()
+    await closed
+    assert.equal(received(), 'answer\n'.repeat(20))
+  })
+}
+
 test('a message that is never done with holds an ended connection for two seconds and no longer', async (t) => {
   const { port } = await listen(t, 'TCP', () => {})
   const { socket, closed } = await open(t, 'TCP', port)

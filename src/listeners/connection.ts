@@ -25,8 +25,10 @@ export interface Ends {
 }
 
 export interface Connection {
-  /** Ends it; what had come of a message is handed on as evidence. */
+  /** Ends it; what had come of a message is handed on as evidence. Closes once what came is answered. */
   end(): void
+  /** Ends it and closes it as soon as the answers that were given are on their way. */
+  close(): void
 }
 
 /** What a connection is served with. */
@@ -46,9 +48,11 @@ export function serveConnection(socket: Socket, ends: Ends, service: Service, on
   const { limits, counters, receive, answersPings } = service
   const { isMute, ...origin } = ends
   const framer = createFramer()
-  const { reply, close } = createOutlet(isMute ? null : socket)
+  const outlet = createOutlet(isMute ? null : socket)
+  const { reply } = outlet
   let begun = false
   let ended = false
+  let finished = false
   let lost = false
   let outstanding = 0 // messages handed on that may still be answered
   let lastReply: NodeJS.Timeout | null = null
@@ -76,7 +80,16 @@ export function serveConnection(socket: Socket, ends: Ends, service: Service, on
     else lastReply = setTimeout(finish, LAST_REPLY_MS).unref()
   }
 
+  function close(): void {
+    end()
+    if (lastReply !== null) clearTimeout(lastReply)
+    lastReply = null
+    finish()
+  }
+
   function finish(): void {
+    if (finished) return
+    finished = true
     socket.destroySoon()
     const unread = setTimeout(() => socket.destroy(), LAST_REPLY_MS).unref() // of a client that does not read
     socket.once('close', () => clearTimeout(unread))
@@ -91,9 +104,7 @@ export function serveConnection(socket: Socket, ends: Ends, service: Service, on
       open = false
       outstanding--
       if (outstanding > 0 || lastReply === null) return
-      clearTimeout(lastReply)
-      lastReply = null
-      finish()
+      close()
     }
   }
 
@@ -128,10 +139,10 @@ export function serveConnection(socket: Socket, ends: Ends, service: Service, on
   socket.on('error', () => counters.add('socketErrors'))
   socket.on('close', () => {
     end()
-    close()
+    outlet.close()
     socket.destroy()
   })
-  return { end }
+  return { end, close }
 }
 
 interface Outlet {

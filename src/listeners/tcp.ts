@@ -10,6 +10,7 @@ import type { Listener } from './listener.ts'
 
 const BACKLOG = 511
 const QUIET_TURNS = 2 // turns of the event loop without a byte or a connection, after which the kernel held no more
+const CLOSE_MS = 200 // chosen: the last answers need a turn or two of the event loop, and nobody waits for who does not read
 const DRAIN_MS = 1_000 // chosen, as for UDP: a client may send without end, and a stop may take 5 s in all
 
 export interface StreamOptions extends Service {
@@ -41,6 +42,7 @@ export async function listenForStreams(
   const open = new Map<Socket, Connection | null>()
   let accepted = 0
   let readBytes = 0 // on connections that are closed
+  let whenAllClosed: (() => void) | null = null
   const ipv6Only = isIPv6(host)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(listenFailure(`SIP over ${transport}`, host, port, flag, cause)))
@@ -78,6 +80,7 @@ export async function listenForStreams(
       open.delete(raw)
       readBytes += raw.bytesRead
       place.release()
+      if (open.size === 0) whenAllClosed?.()
     })
     const ends = { transport, sourceIp, sourcePort, destinationIp, destinationPort: bound.port }
     secure(raw, (socket, isMute) => open.set(raw, serveConnection(socket, { ...ends, isMute }, options, place.spoke)))
@@ -99,7 +102,18 @@ export async function listenForStreams(
       }
     },
     async stop() {
-      for (const raw of open.keys()) raw.destroySoon()
+      const closed = Promise.withResolvers<void>()
+      whenAllClosed = closed.resolve
+      // Not the raw socket: under TLS it knows nothing of the answers that are not encrypted yet.
+      for (const [raw, connection] of open) {
+        if (connection === null) raw.destroy()
+        else connection.close()
+      }
+      if (open.size === 0) return
+      const late = setTimeout(closed.resolve, CLOSE_MS)
+      await closed.promise
+      clearTimeout(late)
+      for (const raw of open.keys()) raw.destroy() // of a client that does not read
     },
   }
 }

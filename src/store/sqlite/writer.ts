@@ -83,7 +83,11 @@ export async function openSqliteWriter(
     lose(new Error(closed ? 'the database is closed' : `the database thread ended with ${code}`)),
   )
   thread.on('message', (message: FromWriter) => {
-    if (message.kind === 'closed') closed = true
+    if (message.kind === 'closed') {
+      closed = true
+      purge?.reject(new Error('the database was closed before all was purged'))
+      purge = null
+    }
     if (message.kind === 'progress') onProgress(message.text)
     else if (message.kind === 'purging') purge?.onProgress(message.purged)
     else if (message.kind === 'purged') {
