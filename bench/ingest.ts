@@ -25,7 +25,7 @@ const GOALS_OF_DGRAM = { passive: '≥ 60,000', responsive: '≥ 30,000' }
 const QUICK = { stepS: 0.5, within: 0.25, mostLongRuns: 6, isThorough: false, warmUp: 15_000 }
 const FULL = { stepS: 1.5, within: 0.08, mostLongRuns: 6, isThorough: true, warmUp: 30_000 }
 const BEYOND = { quick: [2], full: [1.25, 1.6, 2.5] }
-const CONFIRMED_BY = { quick: 50_000, full: 1_000_000, fullBesides: 300_000 }
+const CONFIRMED_BY = { quick: 50_000, full: 400_000, fullBesides: 200_000 }
 
 /**
  * UDP ingest: every datagram a committed row with its aggregates, and on an answering node answered after the commit.

@@ -223,7 +223,8 @@ int main(int argc, char **argv) {
   for (size_t at = 0; at < sizeof commands / sizeof *commands; at++) {
     if (strcmp(options.command, commands[at].name) != 0) continue;
     if (commands[at].sends && options.to.sin_port == 0) refuse("needs --to", options.command);
-    alarm((unsigned)options.seconds + (unsigned)options.wait_ms / 1000 + SPARE_SECONDS);
+    /* A floor ends when its standard input does, and with its parent: a search on it takes minutes. */
+    if (commands[at].sends) alarm((unsigned)options.seconds + (unsigned)options.wait_ms / 1000 + SPARE_SECONDS);
     commands[at].run(&options);
     return 0;
   }
