@@ -82,8 +82,10 @@ export function createLists(
 
   /** Lists that overlap keep the log from beginning anew even if each one is short: one moment without any is enough. */
   function cutSlow(): void {
-    if (!isHeld() || logBytes() <= mostLogBytes) return
-    const slowBeforeMs = logBytes() > 2 * mostLogBytes ? Number.POSITIVE_INFINITY : performance.now() - slowMs
+    if (!isHeld()) return
+    const bytes = logBytes()
+    if (bytes <= mostLogBytes) return
+    const slowBeforeMs = bytes > 2 * mostLogBytes ? Number.POSITIVE_INFINITY : performance.now() - slowMs
     for (const [cut, { holdsLog, sinceMs }] of open) {
       if (!holdsLog || sinceMs > slowBeforeMs) continue
       onFailure(`REST API: a list whose reader is slow was cut, since the database's log grows meanwhile`)

@@ -28,14 +28,11 @@ export async function purge(
   const writer = await openSqliteWriter({ file, sync: core.dbSync, firstValues: {} }, say)
   let saidAtMs = performance.now()
   try {
-    const { events, badActors, calledNumbers } = await Promise.race([
-      writer.failed,
-      writer.purge(time, (purged) => {
-        if (performance.now() - saidAtMs < PROGRESS_EVERY_MS) return
-        saidAtMs = performance.now()
-        say(`${purged.events} events deleted so far`)
-      }),
-    ])
+    const { events, badActors, calledNumbers } = await writer.purge(time, (purged) => {
+      if (performance.now() - saidAtMs < PROGRESS_EVERY_MS) return
+      saidAtMs = performance.now()
+      say(`${purged.events} events deleted so far`)
+    })
     return `Deleted ${events} events, ${badActors} bad actors and ${calledNumbers} called numbers from before ${time} UTC\n`
   } finally {
     await writer.close()
